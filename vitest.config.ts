@@ -1,0 +1,32 @@
+import { defineConfig } from 'vitest/config'
+
+const machineTests = 'e2e/machine/**/*.e2e.test.ts'
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: [
+            '{bootstrap,images,manifests,overlays,fixtures,scripts,e2e/harness,e2e/report}/**/*.test.ts',
+            '*.test.ts',
+          ],
+          exclude: ['**/node_modules/**', '**/*.e2e.test.ts', '**/*.api.test.ts'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: 'machine',
+          // Suites that make clusters, registries and API servers of their own.
+          include: [machineTests, 'bootstrap/**/*.api.test.ts'],
+          fileParallelism: false,
+          sequence: { concurrent: false },
+          testTimeout: 20 * 60_000,
+          hookTimeout: 20 * 60_000,
+        },
+      },
+    ],
+  },
+})
