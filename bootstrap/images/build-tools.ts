@@ -1,0 +1,96 @@
+import { readFile, statfs, mkdir } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { LocalCloudError } from '../errors/local-cloud-error.ts'
+import { runCommand } from '../process/run-command.ts'
+import type { Emit } from '../report/events.ts'
+import { goVersion } from './builders/go.ts'
+
+/** Oldest Go that the pinned modules accept (the `go` line of Kubernetes and Traefik). */
+const minimumGo = [1, 26] as const
+
+/** Programs that building from packages needs, with the Debian package that carries each. */
+const tools: Record<string, { path: string; package: string }> = {
+  mmdebstrap: { path: '/usr/bin/mmdebstrap', package: 'mmdebstrap' },
+  'g++': { path: '/usr/bin/g++', package: 'g++' },
+  tar: { path: '/usr/bin/tar', package: 'tar' },
+  'the keys of the Debian archive': {
+    path: '/usr/share/keyrings/debian-archive-keyring.gpg',
+    package: 'debian-archive-keyring',
+  },
+}
+
+/** Free space for building everything from nothing: 11 GB of modules, 8 GB of compiled packages, 9 GB of results, gibibytes. */
+const buildSpace = 28
+/** Free space for assembling images of components that are built already, gibibytes. */
+const assemblySpace = 10
+
+/**
+ * Makes sure that building from packages can work here: Debian or Ubuntu on x86-64, root, Go, the tools (installed from the
+ * distribution where allowed, and said so), and disk space. Changes nothing before all of it is known to be possible.
+ * @throws LocalCloudError UNSUPPORTED_HOST, NO_PERMISSION, MISSING_TOOL, NO_DISK_SPACE.
+ */
+export async function ensureBuildTools(options: {
+  cacheDir: string
+  install: boolean
+  compile: boolean
+  signal: AbortSignal
+  emit: Emit
+}): Promise<void> {
+  const { signal } = options
+  const distribution = await readFile('/etc/os-release', 'utf8').catch(() => '')
+  if (!/^ID(_LIKE)?=.*(debian|ubuntu)/m.test(distribution) || process.platform !== 'linux') {
+    throw new LocalCloudError('UNSUPPORTED_HOST', {
+      message: 'Images can be built from packages on Debian and Ubuntu only.',
+      hint: 'Use --images registry where a registry can be reached, or a bundle made on Debian: --images bundle:FILE.',
+    })
+  }
+  if (process.getuid?.() !== 0) {
+    throw new LocalCloudError('NO_PERMISSION', {
+      message: 'Building images from packages unpacks root file systems and needs root.',
+      hint: 'Run the command as root (sudo), or use --images registry or bundle:FILE.',
+    })
+  }
+  await mkdir(options.cacheDir, { recursive: true })
+  await requireSpace(options.cacheDir, options.compile ? buildSpace : assemblySpace)
+  if (options.compile) await requireGo(signal)
+  const missing = Object.values(tools)
+    .filter((tool) => !existsSync(tool.path))
+    .map((tool) => tool.package)
+  if (missing.length === 0) return
+  const command = `apt-get install -y --no-install-recommends ${missing.join(' ')}`
+  if (!options.install) {
+    throw new LocalCloudError('MISSING_TOOL', {
+      message: `Building images from packages needs ${missing.join(', ')}.`,
+      hint: `Install them: ${command}`,
+    })
+  }
+  options.emit({
+    type: 'notice',
+    level: 'info',
+    message: `Installing from the distribution, to build images: ${missing.join(', ')}`,
+  })
+  const env = { DEBIAN_FRONTEND: 'noninteractive' }
+  await runCommand('apt-get', ['update', '-q'], { signal, env })
+  await runCommand('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...missing], { signal, env })
+}
+
+async function requireGo(signal: AbortSignal): Promise<void> {
+  const version = await goVersion(signal)
+  const match = /^go(\d+)\.(\d+)/.exec(version ?? '')
+  const [major, minor] = [Number(match?.[1] ?? 0), Number(match?.[2] ?? 0)]
+  if (major > minimumGo[0] || (major === minimumGo[0] && minor >= minimumGo[1])) return
+  throw new LocalCloudError('MISSING_TOOL', {
+    message: `Building images from packages needs Go ${minimumGo.join('.')} or newer; ${version === undefined ? 'there is none on PATH' : `PATH has ${version}`}.`,
+    hint: 'Install Go from go.dev or the distribution, or use --images registry or bundle:FILE.',
+  })
+}
+
+async function requireSpace(directory: string, gibibytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(directory)
+  const free = (bavail * bsize) / 2 ** 30
+  if (free >= gibibytes) return
+  throw new LocalCloudError('NO_DISK_SPACE', {
+    message: `${directory} has ${free.toFixed(1)} GiB free; the images need ${String(gibibytes)} GiB while they are made.`,
+    hint: `Free ${(gibibytes - free).toFixed(1)} GiB, or put the cache on another disk with --cache-dir.`,
+  })
+}

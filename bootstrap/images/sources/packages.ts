@@ -1,0 +1,190 @@
+import type { Engine } from '../../engine/engine.ts'
+import { LocalCloudError } from '../../errors/local-cloud-error.ts'
+import type { Paths } from '../../plan/options.ts'
+import { throwIfAborted } from '../../process/run-command.ts'
+import type { Emit } from '../../report/events.ts'
+import { withLock } from '../../state/lock.ts'
+import type { Observation, StepRun } from '../../steps/step.ts'
+import { buildComponents, componentKeys, missingComponents, removeBuildCaches } from '../build-components.ts'
+import { ensureBuildTools } from '../build-tools.ts'
+import type { ImageSource, PreparedImages } from '../image-source.ts'
+import {
+  buildNodeImage,
+  findNodeImage,
+  nodeImageKey,
+  nodeImageLabel,
+  nodeImageName,
+  nodeImageRef,
+  preloadedRecipes,
+  type NodeImageFile,
+} from '../node/node-image.ts'
+import { readVersions, type Versions } from '../versions.ts'
+import { findWorkload, buildWorkload, workloadKey } from '../workload-image.ts'
+import type { LoadableImage } from '../../providers/provider.ts'
+
+export interface PackagesSourceOptions {
+  paths: Paths
+  engine: Engine
+  install: boolean
+  why: string
+  emit: Emit
+}
+
+/**
+ * Images built on this machine from Go modules, npm and Debian packages; no container registry is asked. The node image holds every
+ * preloaded image, workloads of ours are archives beside it.
+ */
+export function createPackagesSource(options: PackagesSourceOptions): ImageSource {
+  const { paths, engine } = options
+
+  async function look(): Promise<{
+    versions: Versions
+    keys: Map<string, string>
+    key: string
+    ref: string
+  }> {
+    const versions = await readVersions(paths.repo)
+    const keys = await componentKeys(paths.repo, versions)
+    const key = await nodeImageKey(paths.repo, versions, keys)
+    return { versions, keys, key, ref: nodeImageRef(versions, key) }
+  }
+
+  return {
+    kind: 'packages',
+    why: options.why,
+
+    async observe(run: StepRun): Promise<Observation> {
+      const { versions, keys, key, ref } = await look()
+      if (!(await findNodeImage(paths.cacheDir, key, { verify: false }))) {
+        const missing = await missingComponents(paths, keys)
+        return missing.length > 0
+          ? {
+              state: missing.length === keys.size ? 'absent' : 'partial',
+              reason: `${String(missing.length)} of ${String(keys.size)} components are to be built`,
+            }
+          : { state: 'partial', reason: 'every component is built, the node image is to be assembled' }
+      }
+      if (!(await engine.imageExists(ref, run.signal)))
+        return { state: 'partial', reason: 'the node image is to be loaded into the engine' }
+      for (const recipe of versions.images.filter((image) => image.source !== undefined)) {
+        if (!(await findWorkload(paths, recipe, await workloadKey(paths.repo, recipe, keys, key)))) {
+          return { state: 'partial', reason: `${recipe.ref} is to be built` }
+        }
+      }
+      return { state: 'done', reason: `${ref} is in the engine` }
+    },
+
+    // The cache may be shared between checkouts: one process at a time changes it.
+    prepare: (run: StepRun) =>
+      withLock(
+        { ...paths, stateDir: paths.cacheDir },
+        'images',
+        { emit: options.emit, signal: run.signal },
+        () => prepare(run),
+      ),
+  }
+
+  async function prepare(run: StepRun): Promise<PreparedImages> {
+    const { versions, keys, key, ref } = await look()
+    const node = await ensureNode(run, versions, keys, key)
+    if (!(await engine.imageExists(ref, run.signal))) {
+      run.progress('loading the node image into the engine')
+      await engine.loadArchive(node.archive, run.signal)
+      await removeOlderNodeImages(ref, run)
+    }
+    return {
+      nodeImage: ref,
+      nodeArchive: { path: node.archive, id: node.id },
+      preloaded: preloadedRecipes(versions).map((recipe) => recipe.ref),
+      loadable: await workloads(run, versions, keys, node, key),
+    }
+  }
+
+  /** Two gigabytes each; one that a cluster still uses stays until that cluster is gone. */
+  async function removeOlderNodeImages(current: string, run: StepRun): Promise<void> {
+    for (const image of await engine.listImages(nodeImageLabel, run.signal)) {
+      for (const old of image.refs.filter((name) => name.startsWith(nodeImageName) && name !== current)) {
+        await engine.removeImage(old, run.signal).catch((error: unknown) => {
+          throwIfAborted(run.signal)
+          if (!(error instanceof LocalCloudError)) throw error
+        })
+      }
+    }
+  }
+
+  async function ensureNode(
+    run: StepRun,
+    versions: Versions,
+    keys: ReadonlyMap<string, string>,
+    key: string,
+  ): Promise<NodeImageFile> {
+    const inEngine = await engine.imageExists(nodeImageRef(versions, key), run.signal)
+    const found = await findNodeImage(paths.cacheDir, key, { verify: !inEngine })
+    if (found) return found
+    const missing = await missingComponents(paths, keys)
+    const compile = missing.some((name) => versions.components[name]?.builder === 'go')
+    await ensureBuildTools({
+      cacheDir: paths.cacheDir,
+      install: options.install,
+      compile,
+      signal: run.signal,
+      emit: options.emit,
+    })
+    const components = await buildComponents({
+      paths,
+      versions,
+      signal: run.signal,
+      emit: options.emit,
+      progress: (message) => {
+        run.progress(message)
+      },
+    })
+    const node = await buildNodeImage(
+      {
+        repo: paths.repo,
+        cacheDir: paths.cacheDir,
+        versions,
+        components,
+        signal: run.signal,
+        progress: (message) => {
+          run.progress(message)
+        },
+      },
+      key,
+    )
+    await removeBuildCaches(paths.cacheDir)
+    return node
+  }
+
+  async function workloads(
+    run: StepRun,
+    versions: Versions,
+    keys: ReadonlyMap<string, string>,
+    node: NodeImageFile,
+    nodeKey: string,
+  ): Promise<LoadableImage[]> {
+    const loadable: LoadableImage[] = []
+    for (const recipe of versions.images.filter((image) => image.source !== undefined)) {
+      const key = await workloadKey(paths.repo, recipe, keys, nodeKey)
+      const found = await findWorkload(paths, recipe, key)
+      if (found) {
+        loadable.push(found)
+        continue
+      }
+      run.progress(`building ${recipe.ref}`)
+      const components = await buildComponents({
+        paths,
+        versions,
+        signal: run.signal,
+        emit: options.emit,
+        progress: (message) => {
+          run.progress(message)
+        },
+      })
+      loadable.push(
+        await buildWorkload({ paths, recipe, key, versions, components, node, signal: run.signal }),
+      )
+    }
+    return loadable
+  }
+}

@@ -1,0 +1,141 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { LocalCloudError } from '../errors/local-cloud-error.ts'
+
+const common = { version: z.string().min(1) }
+
+const goComponent = z.strictObject({
+  ...common,
+  builder: z.literal('go'),
+  /** Module whose own directory is built; without it `directory` is a main module of ours. */
+  module: z.string().optional(),
+  /** Folder under images/ that takes part in the build. */
+  directory: z.string().optional(),
+  /** Program name → package to build. */
+  programs: z.record(z.string(), z.string()),
+  /** Source folders of the module to keep: output name → path in the module. */
+  sources: z.record(z.string(), z.string()).optional(),
+  tags: z.array(z.string()).optional(),
+  ldflags: z.array(z.string()).optional(),
+  /** Module → replacement: `./folder` below `directory`, or `module@version`. */
+  replace: z.record(z.string(), z.string()).optional(),
+  cgo: z
+    .strictObject({
+      debianHeaders: z.array(z.string()),
+      moduleHeaders: z.array(
+        z.strictObject({ module: z.string(), version: z.string(), file: z.string(), as: z.string() }),
+      ),
+    })
+    .optional(),
+})
+
+const npmComponent = z.strictObject({
+  ...common,
+  builder: z.literal('npm'),
+  directory: z.string(),
+  /** Only package.json and package-lock.json of the folder decide the key. */
+  lockfileOnly: z.boolean().optional(),
+  /** Output name → path after `npm ci`. */
+  take: z.record(z.string(), z.string()),
+})
+
+const debianComponent = z.strictObject({
+  ...common,
+  builder: z.literal('debian'),
+  packages: z.array(z.string()).optional(),
+  /** Packages to unpack without a root file system around them. */
+  extractOnly: z.array(z.string()).optional(),
+  /** Paths (globs) left out of the root file system. */
+  exclude: z.array(z.string()).optional(),
+})
+
+const componentSchema = z.discriminatedUnion('builder', [goComponent, npmComponent, debianComponent])
+
+const layerSchema = z.strictObject({
+  /** A component's root file system. */
+  rootfs: z.string().optional(),
+  base: z.enum(['static', 'busybox']).optional(),
+  /** Path in the image → `component/output`. */
+  files: z.record(z.string(), z.string()).optional(),
+  trees: z.record(z.string(), z.string()).optional(),
+  /** Path in the image → link target. */
+  links: z.record(z.string(), z.string()).optional(),
+  /** Path in the image → file under images/. */
+  own: z.record(z.string(), z.string()).optional(),
+})
+
+const imageSchema = z.strictObject({
+  ref: z.string(),
+  role: z.enum(['node', 'addon', 'base', 'workload']),
+  preload: z.boolean(),
+  layers: z.array(layerSchema).optional(),
+  /** Folder of a workload of ours with a Containerfile and an image.yaml. */
+  source: z.string().optional(),
+  entrypoint: z.array(z.string()).optional(),
+  command: z.array(z.string()).optional(),
+  environment: z.record(z.string(), z.string()).optional(),
+  user: z.string().optional(),
+  stopSignal: z.string().optional(),
+})
+
+const versionsSchema = z.strictObject({
+  kubernetes: z.string(),
+  kind: z.string(),
+  components: z.record(z.string(), componentSchema),
+  images: z.array(imageSchema),
+})
+
+export type Versions = z.infer<typeof versionsSchema>
+export type Component = z.infer<typeof componentSchema>
+export type GoComponent = z.infer<typeof goComponent>
+export type NpmComponent = z.infer<typeof npmComponent>
+export type DebianComponent = z.infer<typeof debianComponent>
+export type ImageRecipe = z.infer<typeof imageSchema>
+export type LayerRecipe = z.infer<typeof layerSchema>
+
+/**
+ * Reads images/versions.yaml, the one place where versions stand.
+ * @throws LocalCloudError BAD_VERSIONS_FILE naming every field that is wrong, including references to components that do not exist.
+ */
+export async function readVersions(repo: string): Promise<Versions> {
+  const file = join(repo, 'images', 'versions.yaml')
+  return parseVersions(await readFile(file, 'utf8'))
+}
+
+/** As {@link readVersions}, from text. */
+export function parseVersions(text: string): Versions {
+  const result = versionsSchema.safeParse(parse(text))
+  if (!result.success) {
+    throw bad(result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`))
+  }
+  const versions = result.data
+  const unknown = versions.images.flatMap((image) =>
+    (image.layers ?? []).flatMap((layer) =>
+      componentsOfLayer(layer)
+        .filter((name) => !(name in versions.components))
+        .map((name) => `images.${image.ref}: no component is called ${name}`),
+    ),
+  )
+  if (unknown.length > 0) throw bad(unknown)
+  return versions
+}
+
+/** Names of the components that a layer is made of. */
+export function componentsOfLayer(layer: LayerRecipe): string[] {
+  const outputs = [...Object.values(layer.files ?? {}), ...Object.values(layer.trees ?? {})]
+  return [
+    ...new Set([
+      ...(layer.rootfs === undefined ? [] : [layer.rootfs]),
+      ...(layer.base === 'busybox' ? ['busybox-rootfs'] : []),
+      ...outputs.map((output) => output.slice(0, output.indexOf('/'))),
+    ]),
+  ]
+}
+
+const bad = (problems: string[]): LocalCloudError =>
+  new LocalCloudError('BAD_VERSIONS_FILE', {
+    message: `images/versions.yaml is not valid: ${problems.join('; ')}`,
+    evidence: problems,
+  })

@@ -1,0 +1,250 @@
+import { createHash } from 'node:crypto'
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { LocalCloudError } from '../errors/local-cloud-error.ts'
+import type { Paths } from '../plan/options.ts'
+import { runCommand } from '../process/run-command.ts'
+import type { LoadableImage } from '../providers/provider.ts'
+import { createAssembler, outputPath } from './assemble.ts'
+import { fileDigest, filesBelow, type BuiltComponent } from './component-cache.ts'
+import type { NodeImageFile } from './node/node-image.ts'
+import { writeArchive } from './oci/archive.ts'
+import { makeImage } from './oci/image.ts'
+import { writeLayer, type Layer, type LayerEntry } from './oci/layer.ts'
+import type { ImageRecipe, Versions } from './versions.ts'
+
+/** `image.yaml` beside a workload's Containerfile: the same image, described for the build from packages. */
+const workloadSchema = z.strictObject({
+  image: z.string(),
+  /** Node version that the base must have. */
+  node: z.string(),
+  copy: z.array(z.strictObject({ from: z.string(), to: z.string() })),
+  dependencies: z.strictObject({ lock: z.string(), to: z.string() }),
+  env: z.record(z.string(), z.string()),
+  /** Run once over the finished files, so that the code it loads is in the image compiled. */
+  warmUp: z.strictObject({ directory: z.string(), command: z.array(z.string()).min(1) }).optional(),
+  user: z.string().regex(/^\d+:\d+$/),
+  workdir: z.string(),
+  entrypoint: z.array(z.string()),
+  ports: z.array(z.number()),
+  stopSignal: z.string(),
+  labels: z.record(z.string(), z.string()),
+})
+
+type Workload = z.infer<typeof workloadSchema>
+
+/** Image under every workload of ours, in every node already. */
+const baseRef = 'docker.io/library/node:24-trixie-slim'
+
+/** Raised when this module makes something else of the same input. */
+const generation = 1
+
+/** Key of a workload's image: its folder, the locked dependencies and the node image that holds its base. 16 hexadecimal digits. */
+export async function workloadKey(
+  repo: string,
+  recipe: ImageRecipe,
+  componentKeys: ReadonlyMap<string, string>,
+  nodeKey: string,
+): Promise<string> {
+  const root = join(repo, recipe.source ?? '')
+  const hash = createHash('sha256').update(
+    JSON.stringify([generation, recipe, componentKeys.get(dependencyComponent(recipe)), nodeKey]),
+  )
+  for (const file of await filesBelow(root)) {
+    if (!file.startsWith('tests/') && !file.endsWith('.test.ts'))
+      hash.update(`\0${file}\0`).update(await readFile(join(root, file)))
+  }
+  return hash.digest('hex').slice(0, 16)
+}
+
+/** Component with the npm dependencies of a workload, by convention `<name>-dependencies`. */
+const dependencyComponent = (recipe: ImageRecipe): string => `${shortName(recipe.ref)}-dependencies`
+
+const shortName = (ref: string): string => ref.slice(ref.lastIndexOf('/') + 1).replace(/:.*$/, '')
+
+/** The image built under this key, when its archive has the recorded digest. */
+export async function findWorkload(
+  paths: Paths,
+  recipe: ImageRecipe,
+  key: string,
+): Promise<LoadableImage | undefined> {
+  const directory = join(paths.cacheDir, 'workloads', shortName(recipe.ref), key)
+  const record = await readFile(join(directory, 'image.json'), 'utf8').catch(() => undefined)
+  if (record === undefined) return undefined
+  const { id, digest } = JSON.parse(record) as { id: string; digest: string }
+  const archive = join(directory, 'image.tar')
+  if ((await fileDigest(archive).catch(() => undefined)) !== digest) return undefined
+  return { ref: recipe.ref, archive, id }
+}
+
+/**
+ * Builds a workload of ours on a base that every node holds already, so that its archive has the workload's own layers only.
+ * @throws LocalCloudError BAD_VERSIONS_FILE when its image.yaml does not have the required form.
+ */
+export async function buildWorkload(job: {
+  paths: Paths
+  recipe: ImageRecipe
+  key: string
+  versions: Versions
+  components: ReadonlyMap<string, BuiltComponent>
+  node: NodeImageFile
+  signal: AbortSignal
+}): Promise<LoadableImage> {
+  const { paths, recipe, versions } = job
+  const root = join(paths.repo, recipe.source ?? '')
+  const checked = workloadSchema.safeParse(parse(await readFile(join(root, 'image.yaml'), 'utf8')))
+  if (!checked.success) {
+    const problems = checked.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+    throw new LocalCloudError('BAD_VERSIONS_FILE', {
+      message: `${String(recipe.source)}/image.yaml is not valid: ${problems.join('; ')}`,
+    })
+  }
+  const description = checked.data
+  const baseRecipe = versions.images.find((image) => image.ref === baseRef)
+  const base = job.node.preloaded.find((image) => image.ref === baseRef)
+  if (!baseRecipe || !base) {
+    throw new LocalCloudError('BAD_VERSIONS_FILE', {
+      message: `${String(recipe.source)} needs ${baseRef}, which images/versions.yaml does not preload.`,
+    })
+  }
+
+  const parent = join(paths.cacheDir, 'workloads', shortName(recipe.ref))
+  await mkdir(parent, { recursive: true })
+  const work = await mkdtemp(join(parent, '.building-'))
+  try {
+    const assembler = createAssembler({
+      repo: paths.repo,
+      layersDirectory: work,
+      components: job.components,
+      signal: job.signal,
+    })
+    const baseImage = await assembler.image(baseRecipe)
+    const dependencies = outputPath(job.components, `${dependencyComponent(recipe)}/node_modules`)
+    const layers = [
+      ...baseImage.layers,
+      await writeLayer(
+        [{ kind: 'tree', path: description.dependencies.to, archive: dependencies }],
+        join(work, 'dependencies.tar'),
+      ),
+      await writeLayer(await ownEntries(root, description.copy), join(work, 'own.tar')),
+      ...(await warmLayer(description, {
+        root,
+        work,
+        dependencies,
+        node: outputPath(job.components, 'node-runtime/node'),
+        signal: job.signal,
+      })),
+    ]
+    const image = makeImage(recipe.ref, layers, {
+      entrypoint: description.entrypoint,
+      workingDirectory: description.workdir,
+      user: description.user,
+      environment: description.env,
+      stopSignal: description.stopSignal,
+      labels: { ...description.labels, 'io.local-cloud.managed': 'true' },
+    })
+    const output = join(work, 'output')
+    await mkdir(output)
+    await writeArchive([image], join(output, 'image.tar'), new Set(base.layers))
+    await writeFile(
+      join(output, 'image.json'),
+      JSON.stringify({ id: image.id, digest: await fileDigest(join(output, 'image.tar')) }),
+    )
+    await rm(join(parent, job.key), { recursive: true, force: true })
+    await rename(output, join(parent, job.key))
+  } finally {
+    await rm(work, { recursive: true, force: true })
+  }
+  for (const other of await readdir(parent))
+    if (other !== job.key) await rm(join(parent, other), { recursive: true, force: true })
+  const built = await findWorkload(paths, recipe, job.key)
+  if (!built) throw new Error(`${recipe.ref} vanished while it was stored`)
+  return built
+}
+
+type Copies = readonly { from: string; to: string }[]
+
+/**
+ * What the workload's warm-up leaves behind: Node's compile cache of all its code, made by the same Node outside the image. Its
+ * entries are portable (Node documents NODE_COMPILE_CACHE_PORTABLE), so that only paths relative to the cache matter.
+ */
+async function warmLayer(
+  description: Workload,
+  from: { root: string; work: string; dependencies: string; node: string; signal: AbortSignal },
+): Promise<Layer[]> {
+  const { warmUp } = description
+  if (!warmUp) return []
+  const image = join(from.work, 'image')
+  const [uid, gid] = description.user.split(':').map(Number)
+  for (const { from: source, to } of description.copy)
+    await cp(join(from.root, source), join(image, to), { recursive: true })
+  await mkdir(join(image, description.dependencies.to), { recursive: true })
+  await runCommand('tar', ['-xf', from.dependencies, '-C', join(image, description.dependencies.to)], {
+    signal: from.signal,
+    errorCode: 'BUILD_FAILED',
+  })
+  const cache = join(image, warmUp.directory)
+  await mkdir(cache, { recursive: true })
+  const [, ...argv] = warmUp.command
+  await runCommand(
+    from.node,
+    argv.map((word) => (word.startsWith('/') ? join(image, word) : word)),
+    {
+      signal: from.signal,
+      cwd: join(image, description.workdir),
+      env: { ...description.env, NODE_COMPILE_CACHE: cache },
+      errorCode: 'BUILD_FAILED',
+    },
+  )
+  // Node keeps the entries of each user in a folder of their own, named `<version>-<arch>-<flags>-<uid>`.
+  for (const folder of await readdir(cache))
+    await rename(join(cache, folder), join(cache, folder.replace(/-\d+$/, `-${String(uid)}`)))
+  await runCommand('tar', ['-cf', join(from.work, 'warm-files.tar'), '-C', cache, '.'], {
+    signal: from.signal,
+    errorCode: 'BUILD_FAILED',
+  })
+  return [
+    await writeLayer(
+      [
+        {
+          kind: 'directory',
+          path: warmUp.directory,
+          ...(uid === undefined ? {} : { uid }),
+          ...(gid === undefined ? {} : { gid }),
+        },
+        {
+          kind: 'tree',
+          path: warmUp.directory,
+          archive: join(from.work, 'warm-files.tar'),
+          ...(uid === undefined ? {} : { uid }),
+          ...(gid === undefined ? {} : { gid }),
+        },
+      ],
+      join(from.work, 'warm.tar'),
+    ),
+  ]
+}
+
+async function ownEntries(root: string, copies: Copies): Promise<LayerEntry[]> {
+  const entries: LayerEntry[] = []
+  for (const { from, to } of copies) {
+    const source = join(root, from)
+    if ((await stat(source)).isFile()) {
+      entries.push(await fileEntry(source, to))
+      continue
+    }
+    for (const file of await filesBelow(source)) {
+      if (!file.endsWith('.test.ts')) entries.push(await fileEntry(join(source, file), `${to}/${file}`))
+    }
+  }
+  return entries
+}
+
+const fileEntry = async (source: string, path: string): Promise<LayerEntry> => ({
+  kind: 'file',
+  path,
+  source,
+  mode: (await stat(source)).mode & 0o111 ? 0o755 : 0o644,
+})
