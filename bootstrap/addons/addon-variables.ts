@@ -1,0 +1,13 @@
+/**
+ * What an add-on's manifests may name as `$(NAME)`. A value that is a number here stays one where it is the whole field
+ * (`replicas: $(NODE_COUNT)`).
+ */
+export interface AddonVariables {
+  /** Name or address under which every node reaches the API server without kube-proxy. */
+  API_SERVER_HOST: string
+  API_SERVER_PORT: string
+  /** Mount point of the cgroup v2 hierarchy in a node: `/sys/fs/cgroup`, on hybrid hosts `/sys/fs/cgroup/unified`. */
+  CGROUP_V2_ROOT: string
+  POD_CIDR: string
+  NODE_COUNT: number
+}
