@@ -1,0 +1,14 @@
+import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
+import type { KubeObject } from '../../bootstrap/kube/client.ts'
+import { renderKustomization } from '../../bootstrap/manifests/render.ts'
+
+const repo = fileURLToPath(new URL('../..', import.meta.url))
+const stateDir = join(repo, '.local-cloud')
+
+const paths = { repo, stateDir, cacheDir: join(stateDir, 'cache') }
+
+/** The objects of a kustomization; `folder` is relative to the repository. @throws LocalCloudError RENDER_FAILED */
+export async function rendered(folder: string): Promise<KubeObject[]> {
+  return renderKustomization(join(repo, folder), { paths, signal: AbortSignal.timeout(30_000) })
+}
