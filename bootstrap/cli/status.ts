@@ -1,0 +1,213 @@
+import { toLocalCloudError } from '../errors/to-local-cloud-error.ts'
+import type { KubeObject } from '../kube/client.ts'
+import type { PlannedStep } from '../report/events.ts'
+import { parseRefKey, type DesiredObject } from '../steps/objects.ts'
+import { realTools } from '../steps/real-tools.ts'
+import { observeSteps } from '../steps/run-steps.ts'
+import { createSession, type Look, type Session } from '../steps/session.ts'
+import { statusSteps } from '../steps/status-steps.ts'
+import type { Tools } from '../steps/tools.ts'
+import type { CommandContext, StatusValues } from './command-context.ts'
+import { textTable } from './text-table.ts'
+import { servedUrls, type ServedUrl } from './up-summary.ts'
+
+/** What `status` tells, as data: the result with `--json`. */
+export interface Status {
+  type: 'result'
+  command: 'status'
+  cluster: string
+  /** `ready`: everything of the recorded plan is there, ready and proven. `unknown`: the engine does not say. */
+  state: 'absent' | 'unknown' | 'foreign' | 'stopped' | 'silent' | 'partial' | 'ready'
+  /** Why it is not ready, or what could not be found out. */
+  trouble: string[]
+  kubeconfig: string
+  images: { source: string; why: string } | undefined
+  nodes: { name: string; role: string; running: boolean; ready: boolean; words: string }[]
+  steps: PlannedStep[]
+  workloads: { part: string; kind: string; namespace: string; name: string; ready: boolean; words: string }[]
+  urls: ServedUrl[]
+}
+
+/** Milliseconds for looking, at most; two seconds are the rule, and this is for a busy machine or an engine that hangs. */
+const lookMs = 6_000
+/** Milliseconds for the API to answer. */
+const apiMs = 1_200
+
+/** `status`: tells how far cluster, add-ons and system are; reads only, and answers also when the engine or the API does not. */
+export async function run(context: CommandContext<StatusValues>): Promise<void> {
+  const { paths, values } = context
+  // What the engine would announce on its first use is not what status is asked for.
+  const tools = realTools({ paths, engine: values.engine, install: false, emit: () => undefined })
+  const status = await readStatus(context, tools)
+  context.out(context.json ? JSON.stringify(status) : await statusText(status))
+}
+
+/** Looks, and gives what could be seen in time. */
+export async function readStatus(
+  context: Pick<CommandContext<StatusValues>, 'paths' | 'signal' | 'values'>,
+  tools: Tools,
+  timeoutMs = lookMs,
+): Promise<Status> {
+  const { paths, values } = context
+  const deadline = AbortSignal.timeout(timeoutMs)
+  const signal = AbortSignal.any([context.signal, deadline])
+  const session = createSession({
+    name: values.name,
+    paths,
+    images: { kind: 'auto' },
+    tools,
+    emit: () => undefined,
+    signal,
+    quick: true,
+    apiTimeoutMs: Math.min(apiMs, timeoutMs),
+  })
+  const trouble: string[] = []
+  const attempt = async <T>(what: string, work: () => Promise<T>, otherwise: T): Promise<T> => {
+    try {
+      return await work()
+    } catch (error) {
+      if (context.signal.aborted) throw error
+      const words = deadline.aborted ? 'no answer in time' : toLocalCloudError(error).message
+      if (!trouble.includes(`${what}: ${words}`)) trouble.push(`${what}: ${words}`)
+      return otherwise
+    }
+  }
+  const seen = await attempt<Look>('the engine', () => session.look(), {})
+  if (seen.trouble !== undefined) trouble.push(`the API: ${seen.trouble}`)
+  const plan = seen.record?.plan ?? (await session.files.plan())
+  const [steps, nodes, workloads, urls] = await Promise.all([
+    attempt(
+      'the steps',
+      () => observeSteps(statusSteps(session, plan, seen.record), { emit: () => undefined, signal }),
+      [],
+    ),
+    attempt('the nodes', () => nodesOf(seen, signal), []),
+    attempt('the workloads', () => workloadsOf(session, seen), []),
+    attempt('the ingress', () => urlsOf(session, seen), []),
+  ])
+  const { images } = seen.record ?? {}
+  return {
+    type: 'result',
+    command: 'status',
+    cluster: values.name,
+    state: stateOf(seen, steps, trouble),
+    trouble,
+    kubeconfig: session.files.kubeconfig,
+    images: images && { source: images.source, why: images.why },
+    nodes,
+    steps,
+    workloads,
+    urls,
+  }
+}
+
+function stateOf(
+  { engine, cluster, kube, record }: Look,
+  steps: readonly PlannedStep[],
+  trouble: readonly string[],
+): Status['state'] {
+  if (!cluster) return engine || trouble.length === 0 ? 'absent' : 'unknown'
+  if (cluster.owner === 'foreign') return 'foreign'
+  if (!cluster.nodes.some((node) => node.running)) return 'stopped'
+  if (!kube) return 'silent'
+  return record?.complete === true && steps.every((step) => step.state === 'done') ? 'ready' : 'partial'
+}
+
+async function nodesOf({ cluster, kube }: Look, signal: AbortSignal): Promise<Status['nodes']> {
+  const { nodeReady } = await import('../kube/conditions/node-ready.ts')
+  const objects = kube ? await kube.list({ apiVersion: 'v1', kind: 'Node' }, signal) : []
+  return (cluster?.nodes ?? []).map(({ name, role, running }) => {
+    const state = nodeReady(objects.find((object) => object.metadata.name === name))
+    return {
+      name,
+      role,
+      running,
+      ready: running && kube !== undefined && state.met,
+      words: kube ? state.seen : 'not known',
+    }
+  })
+}
+
+async function workloadsOf(session: Session, { record, kube }: Look): Promise<Status['workloads']> {
+  if (!record || !kube) return []
+  const { readiness, readyCondition } = await import('../steps/workload.ts')
+  const wanted = Object.entries(record.parts).flatMap(([part, { objects }]) =>
+    Object.keys(objects).map((key): { part: string; ref: DesiredObject['ref'] } => ({
+      part,
+      ref: parseRefKey(key),
+    })),
+  )
+  return Promise.all(
+    wanted
+      .filter(({ ref }) => readyCondition(ref.kind) !== undefined)
+      .map(async ({ part, ref }) => {
+        const objects = await session.ours(ref.apiVersion, ref.kind)
+        const { ready, words } = readiness(ref.kind, objects.get(`${ref.namespace ?? ''}/${ref.name}`))
+        return { part, kind: ref.kind, namespace: ref.namespace ?? '', name: ref.name, ready, words }
+      }),
+  )
+}
+
+async function urlsOf(session: Session, { record }: Look): Promise<ServedUrl[]> {
+  if (!record) return []
+  const systems = Object.entries(record.parts).filter(([part]) => part.startsWith('system.'))
+  const keys = new Set(systems.flatMap(([, { objects }]) => Object.keys(objects)))
+  const objects: KubeObject[] = [...(await session.ours('networking.k8s.io/v1', 'Ingress')).values()]
+  return servedUrls(
+    objects.filter(({ metadata }) =>
+      keys.has(`networking.k8s.io/v1 Ingress ${metadata.namespace ?? ''}/${metadata.name}`),
+    ),
+    record.plan,
+  )
+}
+
+/** The status as people read it. */
+export async function statusText(status: Status): Promise<string> {
+  const { cluster, nodes, steps, workloads, urls, trouble, images } = status
+  const headline: Record<Status['state'], string> = {
+    absent: `There is no cluster ${cluster}.`,
+    unknown: `What cluster ${cluster} does could not be found out.`,
+    foreign: `A cluster ${cluster} exists that local-cloud did not make; it is left alone.`,
+    stopped: `Cluster ${cluster} is stopped; up starts it again.`,
+    silent: `Cluster ${cluster} does not answer.`,
+    partial: `Cluster ${cluster} is not complete; up goes on.`,
+    ready: `Cluster ${cluster} is ready.`,
+  }
+  const blocks = [headline[status.state], ...trouble.map((line) => `  ! ${line}`)]
+  if (['absent', 'foreign', 'unknown'].includes(status.state)) {
+    return [...blocks, ...(status.state === 'absent' ? ['Make it: npx zx bootstrap/up.mjs'] : [])].join('\n')
+  }
+  const ready = workloads.filter((workload) => workload.ready).length
+  const [nodeTable, stepTable, workloadTable] = await Promise.all([
+    textTable(
+      ['node', 'role', 'container', 'kubernetes'],
+      nodes.map(({ name, role, running, words }) => [name, role, running ? 'running' : 'stopped', words]),
+    ),
+    textTable(
+      ['step', 'state', 'why'],
+      steps.map(({ title, state, reason }) => [title, state, reason]),
+    ),
+    textTable(
+      ['workload', 'ready', 'how'],
+      workloads.map(({ kind, namespace, name, ready: isReady, words }) => [
+        `${kind} ${namespace === '' ? '' : `${namespace}/`}${name}`,
+        isReady ? 'yes' : 'no',
+        words,
+      ]),
+    ),
+  ])
+  return [
+    ...blocks,
+    '',
+    nodeTable,
+    '',
+    stepTable,
+    '',
+    ...(workloads.length > 0
+      ? [workloadTable, `${String(ready)} of ${String(workloads.length)} workloads ready`, '']
+      : []),
+    ...urls.map(({ url, service }) => `${url}  ${service}`),
+    ...(images ? [`Images: ${images.source}, because ${images.why}.`] : []),
+    `kubectl --kubeconfig ${status.kubeconfig}`,
+  ].join('\n')
+}

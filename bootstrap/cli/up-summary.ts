@@ -1,0 +1,79 @@
+import type { KubeObject } from '../kube/client.ts'
+import type { Plan } from '../plan/plan.ts'
+import { duration } from '../report/duration.ts'
+
+/** What `up` tells at its end, as data: the result with `--json`. */
+export interface UpSummary {
+  type: 'result'
+  command: 'up'
+  cluster: string
+  /** Whether anything was changed. */
+  changed: boolean
+  ms: number
+  kubeconfig: string
+  urls: ServedUrl[]
+  images: { source: string; why: string } | undefined
+  systems: { name: string; environment: string; namespaces: string[] }[]
+  notes: string[]
+}
+
+export interface ServedUrl {
+  url: string
+  /** Service behind it. */
+  service: string
+  /** A command that reaches it without the name being known to the machine. */
+  curl: string
+}
+
+interface IngressSpec {
+  rules?: {
+    host?: string
+    http?: { paths?: { path?: string; backend?: { service?: { name?: string } } }[] }
+  }[]
+}
+
+/** Where the Ingresses among these objects answer on this machine. Pure. */
+export function servedUrls(
+  objects: readonly KubeObject[],
+  plan: Pick<Plan, 'httpPort' | 'listenAddress'>,
+): ServedUrl[] {
+  const address = ['0.0.0.0', '::'].includes(plan.listenAddress) ? '127.0.0.1' : plan.listenAddress
+  const port = String(plan.httpPort)
+  return objects
+    .filter((object) => object.kind === 'Ingress')
+    .flatMap((object) => (object['spec'] as IngressSpec | undefined)?.rules ?? [])
+    .flatMap(({ host, http }) =>
+      (http?.paths ?? []).map(({ path = '/', backend }) => {
+        const url = `http://${host ?? address}:${port}${path}`
+        const resolve = host === undefined ? '' : `--resolve ${host}:${port}:${address} `
+        return { url, service: backend?.service?.name ?? '', curl: `curl ${resolve}${url}` }
+      }),
+    )
+}
+
+/** Namespaces that the objects live in. */
+export function namespacesOf(objects: readonly KubeObject[]): string[] {
+  return [...new Set(objects.flatMap((object) => object.metadata.namespace ?? []))].sort()
+}
+
+/** The summary as people read it. */
+export function summaryText(summary: UpSummary): string {
+  const { cluster, systems, urls, images, kubeconfig, notes } = summary
+  const what = systems.map((system) => `${system.name} (${system.environment})`).join(', ')
+  const subject = `Cluster ${cluster}${what === '' ? '' : ` with ${what}`}`
+  const width = Math.max(0, ...urls.map(({ url }) => url.length))
+  const flags = cluster === 'local-cloud' ? '' : ` --name ${cluster}`
+  return [
+    summary.changed
+      ? `${subject} is ready after ${duration(summary.ms)}.`
+      : `Nothing to do: ${subject} is ready (looked in ${duration(summary.ms)}).`,
+    '',
+    ...urls.map(({ url, service }) => `  ${url.padEnd(width)}  ${service}`),
+    ...(urls[0] ? [`  From a shell, without changing /etc/hosts:  ${urls[0].curl}`, ''] : []),
+    `  kubectl --kubeconfig ${kubeconfig} get pods -n ${systems[0]?.namespaces[0] ?? 'kube-system'}`,
+    '',
+    ...(images ? [`Images: ${images.source}, because ${images.why}.`] : []),
+    ...notes,
+    `Next: npm run e2e · npx zx bootstrap/status.mjs${flags} · bootstrap/down${flags}`,
+  ].join('\n')
+}

@@ -1,0 +1,239 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { join } from 'node:path'
+import { parse as parseYaml } from 'yaml'
+import { z } from 'zod'
+import { LocalCloudError } from '../errors/local-cloud-error.ts'
+
+/** Where things are; all absolute. */
+export interface Paths {
+  /** The checkout. */
+  repo: string
+  /** Everything the tool writes, default `<repo>/.local-cloud`. */
+  stateDir: string
+  /** Built images and downloads, default `<stateDir>/cache`; may be shared between checkouts. */
+  cacheDir: string
+}
+
+export type ImagesChoice = { kind: 'auto' | 'registry' | 'packages' } | { kind: 'bundle'; file: string }
+
+/** Everything `up` can be told, checked and with defaults filled in. */
+export interface UpOptions {
+  paths: Paths
+  /** Cluster name, RFC 1123 label of at most 32 characters; default `local-cloud`. */
+  name: string
+  provider: 'kind'
+  /** 1 to 4. */
+  nodes: number
+  engine: 'auto' | 'podman' | 'docker'
+  images: ImagesChoice
+  /** System to put on the cluster (a folder under overlays/), or `none`. */
+  system: string
+  /** Overlay of the system, default `local`. */
+  environment: string
+  /** Host ports of the ingress, default 8080 and 8443 on 127.0.0.1. */
+  httpPort: number
+  httpsPort: number
+  listenAddress: string
+  /** Kubernetes version, must be one of images/versions.yaml. */
+  kubernetesVersion: string
+  /** Files with kubeadm patches (YAML). */
+  kubeadmPatches: string[]
+  extraMounts: { hostPath: string; containerPath: string; readOnly: boolean }[]
+  /** Whether distribution packages may be installed. */
+  install: boolean
+  mergeKubeconfig: boolean
+  dryRun: boolean
+  recreate: boolean
+  /** Deadline of the whole command, milliseconds; the build of images from packages is not counted in. */
+  timeoutMs: number
+}
+
+/** What the checks ask of the world; replaced in tests. */
+export interface OptionsWorld {
+  /** Overlays by system: `{ slate: ['local', 'prod'] }`. */
+  systems(repo: string): Record<string, string[]>
+  /** Versions that images/versions.yaml knows; the first is the default. */
+  kubernetesVersions(repo: string): string[]
+  exists(path: string): boolean
+}
+
+/** The file system as it is. */
+export const realOptionsWorld: OptionsWorld = {
+  systems(repo) {
+    const folders = (path: string): string[] =>
+      existsSync(path)
+        ? readdirSync(path, { withFileTypes: true })
+            .filter((entry) => entry.isDirectory())
+            .map((entry) => entry.name)
+            .sort()
+        : []
+    const root = join(repo, 'overlays')
+    return Object.fromEntries(folders(root).map((system) => [system, folders(join(root, system))]))
+  },
+  kubernetesVersions(repo) {
+    return readKubernetesVersions(parseYaml(readFileSync(join(repo, 'images', 'versions.yaml'), 'utf8')))
+  },
+  exists: existsSync,
+}
+
+const port = z
+  .int('a whole number from 1 to 65535')
+  .min(1, 'a whole number from 1 to 65535')
+  .max(65_535, 'a whole number from 1 to 65535')
+const file = z.string()
+
+const upValues = z.object({
+  name: z
+    .string()
+    .regex(
+      /^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/,
+      'at most 32 lower-case letters, digits and dashes, with a letter or digit at both ends',
+    )
+    .default('local-cloud'),
+  provider: z.enum(['kind'], { error: 'kind' }).default('kind'),
+  nodes: z
+    .int('a whole number from 1 to 4')
+    .min(1, 'a whole number from 1 to 4')
+    .max(4, 'a whole number from 1 to 4')
+    .default(1),
+  engine: z.enum(['auto', 'podman', 'docker'], { error: 'auto, podman or docker' }).default('auto'),
+  images: z
+    .union(
+      [
+        z.object({ kind: z.enum(['auto', 'registry', 'packages']) }),
+        z.object({ kind: z.literal('bundle'), file }),
+      ],
+      { error: 'auto, registry, packages or bundle:FILE' },
+    )
+    .default({ kind: 'auto' }),
+  system: z.string().default('slate'),
+  environment: z.string().default('local'),
+  httpPort: port.default(8080),
+  httpsPort: port.default(8443),
+  listenAddress: z
+    .string()
+    .refine((text) => isIP(text) !== 0, 'an IPv4 or IPv6 address of this machine')
+    .default('127.0.0.1'),
+  kubernetesVersion: z.string().optional(),
+  kubeadmPatches: z.array(file).default([]),
+  extraMounts: z
+    .array(
+      z.object({
+        hostPath: file,
+        containerPath: z.string().startsWith('/', 'HOST:NODE with an absolute path in the node'),
+        readOnly: z.boolean(),
+      }),
+    )
+    .default([]),
+  install: z.boolean().default(true),
+  mergeKubeconfig: z.boolean().default(false),
+  dryRun: z.boolean().default(false),
+  recreate: z.boolean().default(false),
+  timeoutMs: z
+    .number()
+    .min(1_000, 'at least 1s')
+    .max(2 ** 31 - 1, 'less than 25 days')
+    .default(20 * 60_000),
+})
+
+/** `up`'s values before they are checked; what is absent gets its default. */
+export type UpInput = z.input<typeof upValues>
+
+const flagNames: Partial<Record<string, string>> = {
+  kubeadmPatches: 'kubeadm-patch',
+  extraMounts: 'mount',
+  install: 'no-install',
+  timeoutMs: 'timeout',
+}
+const flagOf = (key: string): string =>
+  flagNames[key] ?? key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+
+/**
+ * Checks everything that `up` is told, also against the files it names, and fills in the defaults.
+ * @throws LocalCloudError BAD_VALUE with the flag, what was given and what is allowed (further bad flags in the evidence);
+ * UNKNOWN_SYSTEM with the systems or overlays that there are.
+ */
+export function parseUpOptions(
+  values: Readonly<Record<string, unknown>>,
+  paths: Paths,
+  world: OptionsWorld = realOptionsWorld,
+): UpOptions {
+  const parsed = upValues.safeParse(values)
+  if (!parsed.success) {
+    const complaints = parsed.error.issues.map((issue) => {
+      const key = String(issue.path[0])
+      return badValueWords(key, values[key], issue.message)
+    })
+    throw new LocalCloudError('BAD_VALUE', { message: complaints[0] ?? '', evidence: complaints.slice(1) })
+  }
+  const { kubernetesVersion, ...given } = parsed.data
+  if (given.httpPort === given.httpsPort) {
+    throw badValue('httpsPort', given.httpsPort, 'a port other than that of --http-port')
+  }
+  const files: [string, string][] = [
+    ...given.kubeadmPatches.map((path): [string, string] => ['kubeadmPatches', path]),
+    ...given.extraMounts.map((mount): [string, string] => ['extraMounts', mount.hostPath]),
+    ...(given.images.kind === 'bundle' ? [['images', given.images.file] as [string, string]] : []),
+  ]
+  for (const [key, path] of files) {
+    if (!world.exists(path)) throw badValue(key, path, 'a path that exists on this machine')
+  }
+  checkSystem(given.system, given.environment, world.systems(paths.repo))
+  return {
+    ...given,
+    kubernetesVersion: checkKubernetesVersion(kubernetesVersion, world.kubernetesVersions(paths.repo)),
+    paths,
+  }
+}
+
+function badValueWords(key: string, given: unknown, allowed: string): string {
+  const shown = typeof given === 'string' ? given : JSON.stringify(given)
+  return `--${flagOf(key)} cannot be ${shown}; it takes ${allowed}.`
+}
+
+function badValue(key: string, given: unknown, allowed: string): LocalCloudError {
+  return new LocalCloudError('BAD_VALUE', { message: badValueWords(key, given, allowed) })
+}
+
+function checkSystem(system: string, environment: string, systems: Record<string, string[]>): void {
+  if (system === 'none') return
+  const environments = systems[system]
+  if (!environments) {
+    throw new LocalCloudError('UNKNOWN_SYSTEM', {
+      message: `There is no system ${system} under overlays/.`,
+      hint: `--system takes one of ${[...Object.keys(systems), 'none'].join(', ')}.`,
+    })
+  }
+  if (!environments.includes(environment)) {
+    throw new LocalCloudError('UNKNOWN_SYSTEM', {
+      message: `The system ${system} has no overlay ${environment}.`,
+      hint: `--environment takes one of ${environments.join(', ')} for ${system}.`,
+    })
+  }
+}
+
+function checkKubernetesVersion(given: string | undefined, known: string[]): string {
+  const first = known[0]
+  if (first === undefined) {
+    throw new LocalCloudError('BAD_VERSIONS_FILE', {
+      message: 'images/versions.yaml names no Kubernetes version.',
+    })
+  }
+  if (given === undefined) return first
+  const version = known.find((candidate) => candidate.replace(/^v/, '') === given.replace(/^v/, ''))
+  if (version === undefined) throw badValue('kubernetesVersion', given, `one of ${known.join(', ')}`)
+  return version
+}
+
+/** `kubernetes:` of images/versions.yaml is one version or a list of them. */
+function readKubernetesVersions(versions: unknown): string[] {
+  const parsed = z.object({ kubernetes: z.union([z.string(), z.array(z.string())]) }).safeParse(versions)
+  if (!parsed.success) {
+    throw new LocalCloudError('BAD_VERSIONS_FILE', {
+      message: 'images/versions.yaml: the field kubernetes must name a version.',
+      cause: parsed.error,
+    })
+  }
+  return [parsed.data.kubernetes].flat()
+}

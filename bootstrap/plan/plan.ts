@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto'
+import type { UpOptions } from './options.ts'
+
+/** What a cluster and its content are to be: the part of the options that the result depends on, nothing else. */
+export interface Plan {
+  name: string
+  provider: 'kind'
+  kubernetesVersion: string
+  nodes: { name: string; role: 'control-plane' | 'worker' }[]
+  listenAddress: string
+  httpPort: number
+  httpsPort: number
+  extraMounts: UpOptions['extraMounts']
+  /** Contents of the patch files, so that a changed file is a changed plan. */
+  kubeadmPatches: string[]
+  addons: { name: string; version: string }[]
+  systems: { name: string; environment: string }[]
+  mergeKubeconfig: boolean
+}
+
+/** What the plan takes from files. */
+export interface PlanInputs {
+  addons: readonly { name: string; version: string }[]
+  kubeadmPatches: readonly string[]
+}
+
+/** The plan that these options ask for. Pure; the order of add-ons in the input does not matter. */
+export function makePlan(options: UpOptions, inputs: PlanInputs): Plan {
+  return {
+    name: options.name,
+    provider: options.provider,
+    kubernetesVersion: options.kubernetesVersion,
+    nodes: nodeNames(options.name, options.nodes),
+    listenAddress: options.listenAddress,
+    httpPort: options.httpPort,
+    httpsPort: options.httpsPort,
+    extraMounts: options.extraMounts,
+    kubeadmPatches: inputs.kubeadmPatches.map((patch) => patch.trim()),
+    addons: inputs.addons
+      .map(({ name, version }) => ({ name, version }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1)),
+    systems: options.system === 'none' ? [] : [{ name: options.system, environment: options.environment }],
+    mergeKubeconfig: options.mergeKubeconfig,
+  }
+}
+
+/** Node names as kind gives them: NAME-control-plane, NAME-worker, NAME-worker2, … */
+export function nodeNames(cluster: string, count: number): Plan['nodes'] {
+  return Array.from({ length: count }, (_, index) =>
+    index === 0
+      ? { name: `${cluster}-control-plane`, role: 'control-plane' as const }
+      : { name: `${cluster}-worker${index === 1 ? '' : String(index)}`, role: 'worker' as const },
+  )
+}
+
+/** JSON with sorted keys and no blanks: equal values give equal text. `undefined` members are left out. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, member: unknown) =>
+    member !== null && typeof member === 'object' && !Array.isArray(member)
+      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : member,
+  )
+}
+
+/** `sha256:` and the hex digest of the value's canonical JSON. */
+export function canonicalHash(value: unknown): string {
+  return `sha256:${createHash('sha256').update(canonicalJson(value)).digest('hex')}`
+}

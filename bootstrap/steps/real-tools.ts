@@ -1,0 +1,100 @@
+import { join } from 'node:path'
+import { LocalCloudError } from '../errors/local-cloud-error.ts'
+import { detectHostLimits } from '../host/host-limits.ts'
+import type { Engine } from '../engine/engine.ts'
+import type { UpOptions } from '../plan/options.ts'
+import { nodeNames } from '../plan/plan.ts'
+import type { Emit } from '../report/events.ts'
+import type { Tools } from './tools.ts'
+
+export interface RealToolsOptions
+  extends Pick<UpOptions, 'paths' | 'engine' | 'install'>, Partial<Pick<UpOptions, 'name' | 'nodes'>> {
+  emit: Emit
+}
+
+/** Where kubeadm has the API server listen in a node. */
+const apiServerPort = '6443'
+/** kind's default pod network. */
+const podCidr = '10.244.0.0/16'
+/** Where a node has the cgroup v2 hierarchy when the host has v2 only. */
+const cgroupRoot = '/sys/fs/cgroup'
+
+/** The tools that work on this machine. Every module is loaded when it is first needed, so that a look at nothing costs nothing. */
+export function realTools(options: RealToolsOptions): Tools {
+  const { paths, engine: choice, nodes = 1, name = 'local-cloud' } = options
+  const emit = eachNoticeOnce(options.emit)
+  let opened: Engine | undefined
+  const open = async (install: boolean, signal: AbortSignal): Promise<Engine> => {
+    const { openEngine } = await import('../engine/detect-engine.ts')
+    opened ??= await openEngine({ choice, paths, install, needsNames: nodes > 1, emit, signal })
+    return opened
+  }
+  let unpacking: Promise<string> | undefined
+  /** Kustomizations are rendered side by side; the program that does it is unpacked before the first one, once. */
+  const renderer = async (signal: AbortSignal): Promise<void> => {
+    const { kubectlPath } = await import('../tools/kubectl.ts')
+    await (unpacking ??= kubectlPath({ paths, signal }))
+  }
+  return {
+    async findEngine(signal) {
+      try {
+        return await open(false, signal)
+      } catch (error) {
+        if (!(error instanceof LocalCloudError)) throw error
+        // Opening it may help against a dead one too: another is installed, where that is allowed.
+        if (error.code === 'NO_ENGINE' || (error.code === 'ENGINE_DEAD' && options.install)) return undefined
+        throw error
+      }
+    },
+    openEngine: (signal) => open(options.install, signal),
+    async provider(engine) {
+      const { createKindProvider } = await import('../providers/kind/kind-provider.ts')
+      return createKindProvider({ engine, paths, emit })
+    },
+    async prepareProvider(signal) {
+      const { kindPath } = await import('../tools/kind.ts')
+      await kindPath({ paths, emit, signal })
+    },
+    async imageSource(images, engine, signal) {
+      const { chooseImageSource } = await import('../images/choose-source.ts')
+      return chooseImageSource({ options: { images, paths, install: options.install }, engine, emit, signal })
+    },
+    async kube(kubeconfigFile) {
+      const { connect } = await import('../kube/connect.ts')
+      return connect({ kubeconfigFile, signal: new AbortController().signal })
+    },
+    async addons(signal) {
+      const { loadAddons } = await import('../addons/load-addon.ts')
+      const { cgroup } = detectHostLimits()
+      const variables = {
+        API_SERVER_HOST: nodeNames(name, 1)[0]?.name ?? '',
+        API_SERVER_PORT: apiServerPort,
+        CGROUP_V2_ROOT: cgroup === 'hybrid' ? `${cgroupRoot}/unified` : cgroupRoot,
+        POD_CIDR: podCidr,
+        NODE_COUNT: nodes,
+      }
+      await renderer(signal)
+      return loadAddons(paths, variables, signal)
+    },
+    async probe(addon, { kube, ...context }) {
+      const { runProbe } = await import('../addons/run-probe.ts')
+      return runProbe(addon, kube, context)
+    },
+    async system(system, environment, signal) {
+      const { validateOverlay } = await import('../manifests/validate.ts')
+      await renderer(signal)
+      return validateOverlay(join(paths.repo, 'overlays', system, environment), { paths, signal })
+    },
+  }
+}
+
+function eachNoticeOnce(emit: Emit): Emit {
+  const told = new Set<string>()
+  return (event) => {
+    if (event.type === 'notice') {
+      if (told.has(event.message)) return
+      told.add(event.message)
+    }
+    emit(event)
+  }
+}

@@ -1,0 +1,31 @@
+import { canonicalJson, type Plan } from '../plan/plan.ts'
+import type { Session } from './session.ts'
+import type { Step } from './step.ts'
+
+/** Writes into the cluster what it now is, so that the next `up` knows what changed. The last step. */
+export function recordPlanStep(
+  session: Session,
+  plan: Plan,
+  toolVersion: string,
+  needs: readonly string[],
+): Step {
+  return {
+    id: 'record-plan',
+    title: 'Record of the plan',
+    needs,
+    timeoutMs: 60_000,
+    async observe() {
+      const { cluster, record } = await session.look()
+      if (!cluster) return { state: 'absent', reason: `no cluster ${session.name}` }
+      if (!record) return { state: 'absent', reason: 'the cluster has no record of its plan' }
+      if (!record.complete) return { state: 'partial', reason: 'an earlier run was not finished' }
+      if (canonicalJson(record.plan) !== canonicalJson(plan))
+        return { state: 'partial', reason: 'the plan changed' }
+      if (record.toolVersion !== toolVersion)
+        return { state: 'partial', reason: 'recorded by another version' }
+      return { state: 'done', reason: 'the recorded plan is this one' }
+    },
+    apply: () => session.record({ plan, complete: true, toolVersion }),
+    verify: () => Promise.resolve('recorded in ConfigMap kube-system/local-cloud-plan'),
+  }
+}

@@ -1,0 +1,148 @@
+import { z } from 'zod'
+import { managedLabel } from '../engine/engine.ts'
+import type { KubeClient, KubeObject, ObjectRef } from '../kube/client.ts'
+import { canonicalHash, type Plan } from '../plan/plan.ts'
+
+/** The ConfigMap in which a cluster remembers what it was made to be. */
+export const recordRef: ObjectRef = {
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  namespace: 'kube-system',
+  name: 'local-cloud-plan',
+}
+
+export interface PartRecord {
+  title: string
+  /** Hash by object key (objects.ts, `refKey`) of everything that was applied. */
+  objects: Record<string, string>
+  /** Hash of `objects` when it was last proven. */
+  proven?: string
+  /** What the proof saw. */
+  seen?: string
+}
+
+export interface RecordedImages {
+  source: 'registry' | 'packages' | 'bundle'
+  why: string
+  /** Engine reference of the image that the nodes were made of. */
+  node?: string
+  /** The bundle, when they came from one. */
+  file?: string
+  /** Ids of the loaded images by reference. */
+  ids: Record<string, string>
+}
+
+/** What a cluster remembers of how it was made; enough for `status` and for finding changes without rendering anything. */
+export interface ClusterRecord {
+  plan: Plan
+  /** Whether everything of the plan has been applied and proven. */
+  complete: boolean
+  toolVersion: string
+  images?: RecordedImages
+  /** By part: `addon.cilium`, `system.slate`. */
+  parts: Record<string, PartRecord>
+}
+
+const planShape = z.object({
+  name: z.string(),
+  provider: z.literal('kind'),
+  kubernetesVersion: z.string(),
+  nodes: z.array(z.object({ name: z.string(), role: z.enum(['control-plane', 'worker']) })),
+  listenAddress: z.string(),
+  httpPort: z.number(),
+  httpsPort: z.number(),
+  extraMounts: z.array(z.object({ hostPath: z.string(), containerPath: z.string(), readOnly: z.boolean() })),
+  kubeadmPatches: z.array(z.string()),
+  addons: z.array(z.object({ name: z.string(), version: z.string() })),
+  systems: z.array(z.object({ name: z.string(), environment: z.string() })),
+  mergeKubeconfig: z.boolean(),
+})
+const imagesShape = z.object({
+  source: z.enum(['registry', 'packages', 'bundle']),
+  why: z.string(),
+  node: z.string().exactOptional(),
+  file: z.string().exactOptional(),
+  ids: z.record(z.string(), z.string()),
+})
+const partShape = z.object({
+  title: z.string(),
+  objects: z.record(z.string(), z.string()),
+  proven: z.string().exactOptional(),
+  seen: z.string().exactOptional(),
+})
+const partPrefix = 'part.'
+
+/** The plan in `text`, or undefined when it is no plan of ours. */
+export function parsePlan(text: string): Plan | undefined {
+  return parseJson(planShape, text)
+}
+
+/** What the ConfigMap says, or undefined when it is not one of ours (or of a version we do not understand). Pure. */
+export function parseRecord(configMap: KubeObject | undefined): ClusterRecord | undefined {
+  const data = configMap?.['data'] as Record<string, string> | undefined
+  const plan = data?.['plan'] === undefined ? undefined : parsePlan(data['plan'])
+  if (!data || !plan) return undefined
+  const images = data['images'] === undefined ? undefined : parseJson(imagesShape, data['images'])
+  const parts = Object.entries(data).flatMap(([key, value]) => {
+    const part = key.startsWith(partPrefix) ? parseJson(partShape, value) : undefined
+    return part ? [[key.slice(partPrefix.length), part] as const] : []
+  })
+  return {
+    plan,
+    complete: data['complete'] === 'true',
+    toolVersion: data['version'] ?? '',
+    ...(images ? { images } : {}),
+    parts: Object.fromEntries(parts),
+  }
+}
+
+/** The ConfigMap's data for these members of a record; `undefined` parts are removed by a merge patch. */
+export function recordData(record: RecordChange): Record<string, string | null> {
+  return {
+    ...(record.plan ? { plan: JSON.stringify(record.plan), hash: canonicalHash(record.plan) } : {}),
+    ...(record.complete === undefined ? {} : { complete: String(record.complete) }),
+    ...(record.toolVersion === undefined ? {} : { version: record.toolVersion }),
+    ...(record.images ? { images: JSON.stringify(record.images) } : {}),
+    ...Object.fromEntries(
+      Object.entries(record.parts ?? {}).map(([part, value]) => [
+        partPrefix + part,
+        value ? JSON.stringify(value) : null,
+      ]),
+    ),
+  }
+}
+
+export type RecordChange = Partial<Omit<ClusterRecord, 'parts'>> & {
+  parts?: Record<string, PartRecord | undefined>
+}
+
+/**
+ * Writes these members and leaves the others: steps that run at the same time write different ones.
+ * @throws LocalCloudError API_REFUSED, API_UNREACHABLE
+ */
+export async function writeRecord(
+  kube: KubeClient,
+  change: RecordChange,
+  signal: AbortSignal,
+): Promise<void> {
+  const data = recordData(change)
+  if (await kube.get(recordRef, signal)) {
+    await kube.patch(recordRef, { data }, { signal })
+    return
+  }
+  const object: KubeObject = {
+    apiVersion: recordRef.apiVersion,
+    kind: recordRef.kind,
+    metadata: { name: recordRef.name, namespace: 'kube-system', labels: { [managedLabel]: 'true' } },
+    data: Object.fromEntries(Object.entries(data).filter(([, value]) => value !== null)),
+  }
+  await kube.apply([object], { signal, dryRun: 'skip' })
+}
+
+function parseJson<Shape extends z.ZodType>(shape: Shape, text: string): z.output<Shape> | undefined {
+  try {
+    return shape.parse(JSON.parse(text))
+  } catch {
+    return undefined
+  }
+}

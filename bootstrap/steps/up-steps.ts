@@ -1,0 +1,112 @@
+import type { Addon } from '../addons/addon.ts'
+import type { UpOptions } from '../plan/options.ts'
+import type { Plan } from '../plan/plan.ts'
+import { addonStep, shellImage } from './addon.ts'
+import { clusterStep } from './cluster.ts'
+import { engineStep } from './engine.ts'
+import { existingStep } from './existing.ts'
+import { imagesStep } from './images.ts'
+import { loadImagesStep } from './load-images.ts'
+import { mergeKubeconfigStep } from './merge-kubeconfig.ts'
+import { portsStep } from './ports.ts'
+import { providerToolsStep } from './provider-tools.ts'
+import { pruneStep } from './prune.ts'
+import { recordPlanStep } from './record-plan.ts'
+import type { Session } from './session.ts'
+import type { Step } from './step.ts'
+import { manifestsStep, systemRenderer, systemStep, type Render } from './system.ts'
+
+export interface UpGraph {
+  steps: Step[]
+  /** The system's objects, rendered at most once for the steps and the summary. */
+  render: Render
+}
+
+/** The network add-on: without it no pod of another one runs. */
+const network = 'cilium'
+
+/** Where the ingress of a cluster with these ports answers on this machine. */
+export function ingressUrl({ listenAddress, httpPort }: Pick<Plan, 'listenAddress' | 'httpPort'>): string {
+  const everywhere: Record<string, string> = { '0.0.0.0': '127.0.0.1', '::': '[::1]' }
+  const host =
+    everywhere[listenAddress] ?? (listenAddress.includes(':') ? `[${listenAddress}]` : listenAddress)
+  return `http://${host}:${String(httpPort)}`
+}
+
+/**
+ * The graph of `up`. The network comes first and alone needs the cluster only; images are loaded beside it; every other
+ * add-on waits for the network and for what it names; the system waits for the network and its images, so that its pods
+ * start while the other add-ons are still being proven.
+ */
+export function upSteps(
+  session: Session,
+  options: UpOptions,
+  plan: Plan,
+  addons: readonly Addon[],
+  toolVersion: string,
+): UpGraph {
+  const { system, environment, timeoutMs } = options
+  const render = systemRenderer(session, { system, environment })
+  const networkAddon = addons.find((addon) => addon.name === network)
+  const afterNetwork = [...(networkAddon ? [`addon:${network}`] : []), 'load-images']
+  const addonSteps = addons.map((addon) =>
+    addonStep(session, {
+      addon,
+      needs: [
+        'cluster',
+        ...(addon === networkAddon ? [] : afterNetwork),
+        ...addon.needs.filter((need) => need !== network).map((need) => `addon:${need}`),
+      ],
+      timeoutMs,
+      ingressUrl: ingressUrl(plan),
+      loadsOwnImages: addon === networkAddon,
+    }),
+  )
+  const systemSteps =
+    system === 'none'
+      ? []
+      : [
+          systemStep(session, {
+            system,
+            environment,
+            render,
+            needs: [...afterNetwork, 'prune', 'manifests'],
+            timeoutMs,
+          }),
+        ]
+  const content = [
+    'prune',
+    'load-images',
+    ...addonSteps.map((step) => step.id),
+    ...systemSteps.map((step) => step.id),
+  ]
+  const addonObjects = addons.reduce((sum, addon) => sum + addon.objects.length, 0)
+  return {
+    render,
+    steps: [
+      manifestsStep({ system, environment, render, addonObjects }),
+      engineStep(session, plan),
+      existingStep(session, plan, options.recreate, ['engine']),
+      portsStep(session, plan, ['existing']),
+      imagesStep(session, ['manifests', 'ports']),
+      // A bundle brings the program along.
+      providerToolsStep(
+        session,
+        options.provider,
+        options.images.kind === 'bundle' ? ['images'] : ['manifests', 'ports'],
+      ),
+      clusterStep(session, {
+        plan,
+        toolVersion,
+        needs: ['images', 'provider-tools'],
+        timeoutMs: Math.min(timeoutMs, 15 * 60_000),
+      }),
+      loadImagesStep(session, networkAddon ? [...networkAddon.images, shellImage] : [], ['cluster']),
+      pruneStep(session, plan, ['cluster'], timeoutMs),
+      ...addonSteps,
+      ...systemSteps,
+      mergeKubeconfigStep(session, options.mergeKubeconfig, ['cluster']),
+      recordPlanStep(session, plan, toolVersion, [...content, 'merge-kubeconfig']),
+    ],
+  }
+}
