@@ -1,0 +1,83 @@
+import type { Spread } from './statistics.ts'
+
+/** Everything that is measured, in the order of the table. `target` in milliseconds, from the design; absent where there is none. */
+export const measures = {
+  help: { title: '`up --help`', target: 200 },
+  apiHealthy: { title: '`up`, images present: API healthy', target: 10_000 },
+  nodeReady: { title: '`up`, images present: node Ready', target: 22_000 },
+  addonsProven: { title: '`up`, images present: every add-on proven', target: 60_000 },
+  systemReady: { title: '`up`, images present: SLATE ready', target: 120_000 },
+  up: { title: '`up`, images present: the whole command' },
+  noop: { title: '`up` again, nothing to do', target: 3_000 },
+  down: { title: '`down`, checked that nothing is left', target: 10_000 },
+  plainApiHealthy: { title: 'plain kind, same image: API healthy' },
+  plainNodeReady: { title: 'plain kind: node Ready' },
+  plainAddonsAvailable: { title: 'plain kind: add-ons available (not proven)' },
+  plainSystemReady: { title: 'plain kind: SLATE ready' },
+  plainDown: { title: '`kind delete cluster`' },
+} as const satisfies Record<string, { title: string; target?: number }>
+
+export type Measure = keyof typeof measures
+
+/** What docs/bench.json holds; all durations milliseconds. */
+export interface BenchResult {
+  format: 'local-cloud-bench/1'
+  measuredAt: string
+  runs: number
+  machine: { cores: number; memoryGiB: number; kernel: string; node: string; cpu: string }
+  engine: string
+  kubernetes: string
+  images: { source: string; why: string }
+  measures: Partial<Record<Measure, Spread>>
+}
+
+/** The result as the README shows it. */
+export function table(result: BenchResult): string {
+  const { machine } = result
+  const rows = (Object.keys(measures) as Measure[]).flatMap((key) => {
+    const seen = result.measures[key]
+    if (!seen) return []
+    const row: { title: string; target?: number } = measures[key]
+    const target = row.target === undefined ? '' : seconds(row.target)
+    return [
+      [
+        row.title,
+        seconds(seen.median),
+        `${seconds(seen.min)} – ${seconds(seen.max)}`,
+        String(seen.n),
+        target,
+      ],
+    ]
+  })
+  return [
+    ...markdownTable(['what', 'median', 'least – most', 'n', 'target'], rows),
+    '',
+    `Measured on ${result.measuredAt.slice(0, 10)}: ${String(machine.cores)} cores (${machine.cpu}), ${machine.memoryGiB.toFixed(0)} GiB, Linux ${machine.kernel}, ${result.engine}, Kubernetes ${result.kubernetes}, images from ${result.images.source}. The raw figures: [docs/bench.json](docs/bench.json).`,
+  ].join('\n')
+}
+
+const seconds = (ms: number): string =>
+  ms < 1_000 ? `${(ms / 1_000).toFixed(2)} s` : `${(ms / 1_000).toFixed(1)} s`
+
+/** A Markdown table with padded columns, as Prettier leaves it. */
+export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const widths = head.map((title, column) =>
+    Math.max(3, title.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  )
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)]
+}
+
+/**
+ * Replaces what stands between `<!-- NAME:start -->` and `<!-- NAME:end -->`.
+ * @throws Error when the text has no such place
+ */
+export function replaceBetween(text: string, name: string, content: string): string {
+  const start = `<!-- ${name}:start -->`
+  const end = `<!-- ${name}:end -->`
+  const from = text.indexOf(start)
+  const to = text.indexOf(end)
+  if (from === -1 || to < from) throw new Error(`there is no place between ${start} and ${end}`)
+  return `${text.slice(0, from + start.length)}\n\n${content}\n\n${text.slice(to)}`
+}

@@ -1,0 +1,118 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { parseArguments } from '../bootstrap/cli/arguments.mjs'
+import { commands, type CommandName } from '../bootstrap/cli/commands.mjs'
+import { servedUrls, summaryText } from '../bootstrap/cli/up-summary.ts'
+import { readSlateContract } from '../e2e/harness/slate.ts'
+import { parseOptions, suitesIn } from './e2e-options.ts'
+import { optionsTable } from './readme-options.ts'
+
+const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
+const read = (file: string): string => readFileSync(path.join(repository, file), 'utf8')
+const readme = read('README.md')
+const ci = read('.ci/run')
+const scripts = (JSON.parse(read('package.json')) as { scripts: Record<string, string> }).scripts
+
+/** Every line of every block that is marked as shell. */
+const shellLines = [...readme.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].flatMap(([, block = '']) =>
+  block.split('\n').filter((line) => line.trim() !== ''),
+)
+
+/** Commands of ours in running text: `bootstrap/down --all`, `npm run bench`. */
+const inlineCommands = [
+  ...readme.matchAll(/`((?:npx zx )?bootstrap\/\w+(?:\.mjs)?(?: --?[^`]*)?|npm (?:run )?\w+[^`]*)`/g),
+].map(([, command = '']) => command)
+
+describe('commands of the README', () => {
+  it('are there', () => {
+    expect(shellLines.slice(0, 3)).toEqual([
+      'npx zx bootstrap/up.mjs',
+      'npx zx bootstrap/down.mjs',
+      'bootstrap/down',
+    ])
+    expect(inlineCommands).toContain('npm run bench')
+  })
+
+  it.each(shellLines)('CI runs: %s', (line) => {
+    // As it stands, perhaps with more flags after it, as a command of a phase or of a function.
+    const escaped = line.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
+    expect(ci).toMatch(new RegExp(String.raw`^( *phase '[^']+' | +)${escaped}($| )`, 'm'))
+  })
+
+  it.each(inlineCommands)('are accepted: %s', (command) => {
+    const words = command.split(' ')
+    const script = words.findIndex((word) => word.startsWith('bootstrap/'))
+    if (script !== -1) {
+      const name = path.basename(words[script] ?? '', '.mjs')
+      expect(Object.keys(commands)).toContain(name)
+      expect(parseArguments(name as CommandName, words.slice(script + 1)).kind).not.toBe('refused')
+      return
+    }
+    const name = words[1] === 'run' ? words[2] : words[1]
+    expect(Object.keys(scripts)).toContain(name)
+    const flags = words.slice(words.indexOf('--') + 1)
+    if (name === 'e2e' && words.includes('--')) {
+      expect(parseOptions(flags, suitesIn(path.join(repository, 'e2e', 'suites')))).toBeTypeOf('object')
+    }
+  })
+})
+
+describe('facts of the README', () => {
+  it('lists the options that up has', () => {
+    const [, table = ''] = /<!-- options:start -->\n\n([\s\S]*?)\n\n<!-- options:end -->/.exec(readme) ?? []
+    expect(table, 'write it anew: node scripts/run.mjs scripts/readme-options.ts').toBe(optionsTable('up'))
+  })
+
+  it('names no flag that no command has', () => {
+    const known = new Set(Object.values(commands).flatMap(({ flags }) => Object.keys(flags)))
+    const others = ['suite', 'resolve', 'kubeconfig']
+    const named = [...readme.matchAll(/(?<![\w-])--([a-z][a-z-]+)/g)].map(([, flag = '']) => flag)
+    expect(named.filter((flag) => !known.has(flag) && !others.includes(flag))).toEqual([])
+  })
+
+  it('shows what up prints: its own words, and every path of the ingress', () => {
+    const [, shown = ''] = /<!-- up-output:start -->\n\n```text\n([\s\S]*?)```/.exec(readme) ?? []
+    const slate = readSlateContract()
+    const objects = slate.routes.map(({ path: route, service }) => ({
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'Ingress',
+      metadata: { name: 'x', namespace: slate.namespace },
+      spec: {
+        rules: [
+          { host: slate.host, http: { paths: [{ path: route, backend: { service: { name: service } } }] } },
+        ],
+      },
+    }))
+    const text = summaryText({
+      type: 'result',
+      command: 'up',
+      cluster: 'local-cloud',
+      changed: true,
+      ms: 1,
+      kubeconfig: 'CHECKOUT/.local-cloud/clusters/local-cloud/kubeconfig',
+      urls: servedUrls(objects, { httpPort: 8080, listenAddress: '127.0.0.1' }),
+      images: undefined,
+      systems: [{ name: 'slate', environment: 'local', namespaces: [slate.namespace] }],
+      notes: [],
+    })
+    expect(shown).toContain('ready after TIME.')
+    expect(text.replace(/after [\d.]+ m?s\./, 'after TIME.')).toContain(shown.trimEnd())
+  })
+
+  it('links to files that are there, as the other documents do', () => {
+    const documents = [
+      'README.md',
+      'docs/architecture.md',
+      ...readdirSync(path.join(repository, 'docs', 'how-to')).map((file) => `docs/how-to/${file}`),
+    ]
+    const broken = documents.flatMap((document) =>
+      [...read(document).matchAll(/\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g)]
+        .map(([, target = '']) => path.join(path.dirname(document), target))
+        .filter((target) => !existsSync(path.join(repository, target)))
+        .map((target) => `${document} → ${target}`),
+    )
+    expect(broken).toEqual([])
+  })
+})
