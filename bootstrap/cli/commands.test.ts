@@ -163,6 +163,21 @@ describe('down', () => {
     expect(files()).toEqual([])
   })
 
+  it('takes a dead engine for none where no cluster is remembered, and says so; else it does not go on', async () => {
+    const dead = new LocalCloudError('ENGINE_DEAD', { message: 'docker does not answer.' })
+    await bringUp()
+    world.tools.findEngine = () => Promise.reject(dead)
+    await expect(takeDown()).rejects.toThrow('docker does not answer.')
+    rmSync(join(world.options.paths.stateDir, 'clusters'), { recursive: true })
+    await takeDown()
+    expect(printed.at(-1)).toContain('No container engine works on this machine')
+    expect(world.events).toContainEqual({
+      type: 'notice',
+      level: 'warning',
+      message: 'docker does not answer. What it may hold cannot be seen.',
+    })
+  })
+
   it('works from a half-made cluster of which only network, volume and image are there', async () => {
     world.engine.networks = [{ name: 'local-cloud-lc', labels }]
     world.engine.volumes = [{ name: 'lc-var', labels }]
@@ -250,7 +265,7 @@ describe('down', () => {
     await takeDown({}, true)
     expect(JSON.parse(printed[0] ?? '')).toMatchObject({ command: 'down', removed: [] })
     await takeDown()
-    expect(printed[1]).toContain('no container engine')
+    expect(printed[1]).toContain('No container engine works')
     expect(world.log).toEqual([])
   })
 

@@ -75,12 +75,21 @@ describe('the doctor', () => {
       { 'container engine': 'fail' },
     ],
     [
-      'a dead engine',
+      'a dead engine, and none can be installed beside it',
+      {
+        ...withoutEngine,
+        canInstallEngine: false,
+        engineError: new LocalCloudError('ENGINE_DEAD', { message: 'docker does not answer.' }),
+      },
+      { 'container engine': 'fail' },
+    ],
+    [
+      'a dead engine, and another can be installed beside it',
       {
         ...withoutEngine,
         engineError: new LocalCloudError('ENGINE_DEAD', { message: 'docker does not answer.' }),
       },
-      { 'container engine': 'fail' },
+      { 'container engine': 'warn' },
     ],
     ['no disk space', { ...good, freeOnState: gib }, { disk: 'fail' }],
     [

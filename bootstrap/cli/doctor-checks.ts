@@ -1,3 +1,4 @@
+import { kindProgram } from '../tools/kind.ts'
 import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { managedLabel, type Engine } from '../engine/engine.ts'
@@ -25,7 +26,7 @@ export interface DoctorFacts {
   /** The engine, the error that opening it gave, or neither when there is none. */
   engine?: Engine
   engineError?: LocalCloudError
-  /** Whether `up` may install an engine here. */
+  /** Whether `up` may install an engine here: none of the kind that it installs is there. */
   canInstallEngine: boolean
   freeOnState: number
   /** Undefined where there is no Go. */
@@ -122,8 +123,11 @@ function system({ platform, arch, distribution }: HostLimits): Finding {
 
 function engine({ engine: found, engineError, canInstallEngine }: DoctorFacts): Finding {
   if (found) return ok('container engine', `${found.kind} ${found.version} answers`)
-  if (engineError && engineError.code !== 'NO_ENGINE')
-    return fail('container engine', engineError.message, engineError.hint)
+  if (engineError && engineError.code !== 'NO_ENGINE') {
+    return canInstallEngine
+      ? warn('container engine', engineError.message, 'up installs podman and runc beside it.')
+      : fail('container engine', engineError.message, engineError.hint)
+  }
   return canInstallEngine
     ? warn('container engine', 'none', 'up installs podman and runc from the distribution.')
     : fail('container engine', 'none', engineError?.hint ?? 'Install Docker or Podman.')
@@ -253,7 +257,7 @@ export async function gatherFacts(options: {
     nodeVersion: process.version,
     limits,
     ...opened,
-    canInstallEngine: canInstall({ limits, allowed: true }),
+    canInstallEngine: findProgram('podman') === undefined && canInstall({ limits, allowed: true }),
     freeOnState,
     goVersion: go,
     missingTools: ['mmdebstrap', 'g++', 'tar'].filter((tool) => findProgram(tool) === undefined),
@@ -278,7 +282,7 @@ const byEngine = (program: string | undefined): boolean =>
   ['conmon', 'docker-proxy', 'podman', 'rootlessport', 'exe', 'netavark'].includes(program ?? '')
 
 function installedKind(paths: Paths, version: string): string | undefined {
-  const built = join(paths.stateDir, 'tools', `kind-${version}`, 'kind')
+  const built = kindProgram(paths, version)
   try {
     accessSync(built, constants.X_OK)
     return version

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { clusterLabel, managedLabel, type ContainerInfo, type Engine } from '../engine/engine.ts'
+import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import { findInEngine, findOnMachine, isEnded, requireNothingLeft } from '../leftovers/find-leftovers.ts'
 import type { Paths } from '../plan/options.ts'
 import type { ClusterProvider } from '../providers/provider.ts'
@@ -104,16 +105,32 @@ const isOf =
   (container: ContainerInfo): boolean =>
     clusters.includes(container.labels[clusterLabel] ?? '') || (everything && isEnded(container))
 
+/** The engine. One that is dead is none where no cluster is remembered: nothing of ours can be in it that anybody knows of. */
+async function findEngine(
+  tools: Tools,
+  needed: boolean,
+  emit: CommandContext['emit'],
+  signal: AbortSignal,
+): Promise<Engine | undefined> {
+  try {
+    return await tools.findEngine(signal)
+  } catch (error) {
+    if (needed || !(error instanceof LocalCloudError) || error.code !== 'ENGINE_DEAD') throw error
+    emit({ type: 'notice', level: 'warning', message: `${error.message} What it may hold cannot be seen.` })
+    return undefined
+  }
+}
+
 async function find(
-  { values, paths }: CommandContext<DownValues>,
+  { values, paths, emit }: CommandContext<DownValues>,
   tools: Tools,
   signal: AbortSignal,
 ): Promise<Found> {
-  const engine = await tools.findEngine(signal)
-  const provider = engine && (await tools.provider(engine))
-  const containers = engine ? await engine.listContainers(managedLabel, signal) : []
   const folder = join(paths.stateDir, 'clusters')
   const remembered = existsSync(folder) ? await readdir(folder) : []
+  const engine = await findEngine(tools, remembered.length > 0, emit, signal)
+  const provider = engine && (await tools.provider(engine))
+  const containers = engine ? await engine.listContainers(managedLabel, signal) : []
   const labelled = containers.flatMap(({ labels }) => labels[clusterLabel] ?? [])
   const ours = [...new Set([...labelled, ...remembered])].sort()
   const clusters = values.all && ours.length > 0 ? ours : [values.name]
@@ -164,7 +181,7 @@ async function locked<T>(
 function removedWords({ engine, clusters, anything }: Found, ms: number): string {
   const names = clusters.length === 1 ? `cluster ${clusters.join('')}` : `clusters ${clusters.join(', ')}`
   if (anything) return `Removed ${names} in ${duration(ms)}.`
-  if (!engine) return 'There is no container engine on this machine, so there is no cluster.'
+  if (!engine) return 'No container engine works on this machine, so there is no cluster.'
   return `There is no ${names}.`
 }
 
