@@ -135,7 +135,8 @@ describe('ensureDependencies', () => {
   it('passes a signal on to npm and releases the lock', async () => {
     lock(wanted)
     const PATH = fakeNpm(
-      `trap 'echo stopped >> ${folder}/runs; kill $!; exit 1' TERM; sleep 20 & echo started >&2; wait $!`,
+      // Its output goes elsewhere: a signal that meets it before it has become `sleep` is lost, and must not hold up the test.
+      `trap 'echo stopped >> ${folder}/runs; kill $!; exit 1' TERM; sleep 20 >/dev/null 2>&1 & echo started >&2; wait $!`,
     )
     const { output } = await node(ensure, { PATH, FOLDER: folder }, { name: 'SIGTERM', when: 'started' })
     expect(output).toContain('Stopped by SIGTERM.')
