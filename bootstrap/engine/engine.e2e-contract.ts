@@ -1,7 +1,7 @@
 import { copyFileSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { findPortHolder } from '../host/free-ports.ts'
 import { managedLabel, type Engine } from './engine.ts'
 
@@ -206,7 +206,7 @@ export function engineContract(options: EngineContractOptions): void {
             command: [
               '/bin/sh',
               '-c',
-              `for i in 1 2 3 4 5 6 7 8 9; do wget -q -T 2 -O - http://${server}/greeting && exit 0; sleep 0.3; done; exit 1`,
+              `for i in 1 2 3 4 5 6 7 8 9; do wget -q -O - http://${server}/greeting && exit 0; sleep 0.3; done; exit 1`,
             ],
           },
           signal,
@@ -221,9 +221,12 @@ export function engineContract(options: EngineContractOptions): void {
 
     it('publishes a port on the address it was told', async () => {
       const name = `${run}-port`
+      // On a network of its own, as our nodes are.
+      await engine.ensureNetwork(name, labels, signal)
       await engine.runDetached(
         {
           image,
+          network: name,
           labels,
           name,
           command: ['/bin/httpd', '-f', '-p', '80', '-h', '/'],
@@ -232,9 +235,15 @@ export function engineContract(options: EngineContractOptions): void {
         signal,
       )
       expect(await findPortHolder(18_099, '127.0.0.1')).toBeDefined()
-      const answer = await fetch('http://127.0.0.1:18099/greeting')
-      expect(await answer.text()).toBe('hello\n')
+      await vi.waitFor(
+        async () => {
+          const answer = await fetch('http://127.0.0.1:18099/greeting')
+          expect(await answer.text()).toBe('hello\n')
+        },
+        { timeout: 20_000, interval: 250 },
+      )
       await engine.remove(name, signal)
+      await engine.removeNetwork(name, signal)
       expect(await findPortHolder(18_099, '127.0.0.1')).toBeUndefined()
     }, 60_000)
 
