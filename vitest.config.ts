@@ -9,7 +9,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: [
-            '{bootstrap,images,manifests,overlays,fixtures,scripts,e2e/harness,e2e/report}/**/*.test.ts',
+            '{bootstrap,charts,images,manifests,overlays,fixtures,scripts,e2e/harness,e2e/report}/**/*.test.ts',
             '*.test.ts',
           ],
           exclude: ['**/node_modules/**', '**/*.e2e.test.ts', '**/*.api.test.ts'],
@@ -20,7 +20,7 @@ export default defineConfig({
         test: {
           name: 'machine',
           // Suites that make clusters, registries and API servers of their own.
-          include: [machineTests, 'bootstrap/**/*.api.test.ts'],
+          include: [machineTests, '{bootstrap,charts}/**/*.api.test.ts'],
           fileParallelism: false,
           sequence: { concurrent: false },
           testTimeout: 20 * 60_000,

@@ -17,7 +17,7 @@ export default defineConfig({
     // No blind retry: a test that passes only the second time is not green.
     retry: 0,
     testTimeout: 180_000,
-    hookTimeout: 120_000,
+    hookTimeout: 180_000,
     teardownTimeout: 60_000,
     reporters: [
       reportTo({

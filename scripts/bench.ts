@@ -148,7 +148,7 @@ async function preparePlain(ours: OurBench): Promise<Parameters<typeof measurePl
   const [images, addons, system, kind, kubectl] = await Promise.all([
     source.prepare({ signal, progress: () => undefined }),
     tools.addons(signal),
-    tools.system('slate', 'local', signal),
+    tools.system({ system: 'slate', environment: 'local', choices: {} }, signal),
     kindPath({ paths, emit: () => undefined, signal }),
     kubectlPath({ paths, signal }),
   ])

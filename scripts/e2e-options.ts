@@ -17,12 +17,16 @@ export interface E2eOptions {
   up: boolean
 }
 
+/** Suites that destroy what is on the cluster before they make it again; they run only when they are named. */
+export const onlyByName: readonly string[] = ['reset']
+
 export const help = `Runs the end-to-end suites on a cluster, and makes one first if there is none.
 
 Usage: npm run e2e -- [flags]
 
 Flags:
-  --suite NAME        only this suite, a file e2e/suites/NAME.e2e.test.ts (repeatable; default: all)
+  --suite NAME        only this suite, a file e2e/suites/NAME.e2e.test.ts (repeatable; default: all but ${onlyByName.join(', ')},
+                      which deletes the system and its data and puts it there again)
   --test PATTERN      only tests whose title matches
   --name NAME         name of the cluster (default: local-cloud)
   --state-dir DIR     where the cluster's files are (default: .local-cloud in the checkout; LOCAL_CLOUD_STATE_DIR)
@@ -60,7 +64,7 @@ export function parseOptions(argv: readonly string[], known: readonly string[]):
     },
   })
   if (values.help) return 'help'
-  const suites = values.suite ?? [...known]
+  const suites = values.suite ?? known.filter((suite) => !onlyByName.includes(suite))
   const unknown = suites.find((suite) => !known.includes(suite))
   if (unknown !== undefined)
     throw new Error(`--suite ${unknown}: there is no such suite; there are ${known.join(', ')}`)

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { totalsOf, type RunReport, type TestReport } from '../e2e/report/run-report.ts'
-import { parseOptions } from './e2e-options.ts'
+import { onlyByName, parseOptions, suitesIn } from './e2e-options.ts'
 import { summarize } from './e2e-summary.ts'
 
 const known = ['addons', 'smoke']
@@ -17,6 +17,14 @@ describe('parseOptions', () => {
       up: true,
       allowForeign: false,
     })
+  })
+
+  it('runs a suite that destroys only when it is named', () => {
+    const all = [...known, ...onlyByName]
+    expect(parseOptions([], all)).toMatchObject({ suites: known })
+    expect(parseOptions(['--suite', 'reset'], all)).toMatchObject({ suites: ['reset'] })
+    const folder = path.resolve(import.meta.dirname, '..', 'e2e', 'suites')
+    expect(suitesIn(folder)).toEqual(expect.arrayContaining([...onlyByName]))
   })
 
   it('takes what is given', () => {

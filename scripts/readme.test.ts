@@ -8,22 +8,34 @@ import { servedUrls, summaryText } from '../bootstrap/cli/up-summary.ts'
 import { readSlateContract } from '../e2e/harness/slate.ts'
 import { parseOptions, suitesIn } from './e2e-options.ts'
 import { optionsTable } from './readme-options.ts'
+import { diffFlags, parseDiffOptions } from './slate-diff-options.ts'
+import { forwardFlags, parseForwardOptions } from './slate-forward-options.ts'
 
 const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
 const read = (file: string): string => readFileSync(path.join(repository, file), 'utf8')
 const readme = read('README.md')
+/** Pages whose commands are held to what the tool takes. */
+const pages = ['README.md', 'docs/troubleshooting.md', 'docs/how-to/operate-a-system.md'].map(read)
 const ci = read('.ci/run')
 const scripts = (JSON.parse(read('package.json')) as { scripts: Record<string, string> }).scripts
 
 /** Every line of every block that is marked as shell. */
-const shellLines = [...readme.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].flatMap(([, block = '']) =>
-  block.split('\n').filter((line) => line.trim() !== ''),
-)
+const shellLinesOf = (page: string): string[] =>
+  [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].flatMap(([, block = '']) =>
+    block.split('\n').filter((line) => line.trim() !== ''),
+  )
+const shellLines = shellLinesOf(readme)
 
-/** Commands of ours in running text: `bootstrap/down --all`, `npm run bench`. */
+/** Commands of ours, in running text or in blocks: `bootstrap/down --all`, `npm run bench`. */
+const ownCommand = /(?:npx zx )?bootstrap\/\w+(?:\.mjs)?(?: --?[^`]*)?|npm (?:run )?\w+[^`]*/.source
 const inlineCommands = [
-  ...readme.matchAll(/`((?:npx zx )?bootstrap\/\w+(?:\.mjs)?(?: --?[^`]*)?|npm (?:run )?\w+[^`]*)`/g),
-].map(([, command = '']) => command)
+  ...new Set(
+    pages.flatMap((page) => [
+      ...[...page.matchAll(new RegExp(`\`(${ownCommand})\``, 'g'))].map(([, command = '']) => command),
+      ...shellLinesOf(page).filter((line) => new RegExp(`^(${ownCommand})$`).test(line)),
+    ]),
+  ),
+]
 
 describe('commands of the README', () => {
   it('are there', () => {
@@ -53,9 +65,13 @@ describe('commands of the README', () => {
     const name = words[1] === 'run' ? words[2] : words[1]
     expect(Object.keys(scripts)).toContain(name)
     const flags = words.slice(words.indexOf('--') + 1)
-    if (name === 'e2e' && words.includes('--')) {
-      expect(parseOptions(flags, suitesIn(path.join(repository, 'e2e', 'suites')))).toBeTypeOf('object')
+    if (!words.includes('--')) return
+    const parsers: Partial<Record<string, (argv: string[]) => unknown>> = {
+      e2e: (argv) => parseOptions(argv, suitesIn(path.join(repository, 'e2e', 'suites'))),
+      'slate:diff': parseDiffOptions,
+      'slate:forward': parseForwardOptions,
     }
+    expect(parsers[name ?? '']?.(flags)).toBeTypeOf('object')
   })
 })
 
@@ -66,7 +82,13 @@ describe('facts of the README', () => {
   })
 
   it('names no flag that no command has', () => {
-    const known = new Set(Object.values(commands).flatMap(({ flags }) => Object.keys(flags)))
+    const known = new Set([
+      ...Object.values(commands).flatMap(({ flags }) =>
+        Object.entries(flags).flatMap(([name, { alias }]) => [name, alias ?? name]),
+      ),
+      ...Object.keys(forwardFlags),
+      ...Object.keys(diffFlags),
+    ])
     const others = ['suite', 'resolve', 'kubeconfig']
     const named = [...readme.matchAll(/(?<![\w-])--([a-z][a-z-]+)/g)].map(([, flag = '']) => flag)
     expect(named.filter((flag) => !known.has(flag) && !others.includes(flag))).toEqual([])
@@ -105,6 +127,7 @@ describe('facts of the README', () => {
     const documents = [
       'README.md',
       'docs/architecture.md',
+      'docs/troubleshooting.md',
       ...readdirSync(path.join(repository, 'docs', 'how-to')).map((file) => `docs/how-to/${file}`),
     ]
     const broken = documents.flatMap((document) =>

@@ -81,7 +81,8 @@ function givenFlags(argv, context) {
   const given = new Map()
   const words = [...argv]
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
-    const [, name = '', attached] = /^--([^=]+)(?:=([\s\S]*))?$/.exec(word) ?? []
+    const [, written = '', attached] = /^--([^=]+)(?:=([\s\S]*))?$/.exec(word) ?? []
+    const name = Object.keys(flags).find((known) => flags[known]?.alias === written) ?? written
     const flag = Object.hasOwn(flags, name) ? flags[name] : undefined
     if (!flag) throw unknown(word, name, flags, context.command)
     const before = given.get(name)

@@ -30,6 +30,7 @@ import {
  * @property {string} help
  * @property {string} [form] the value as help shows it
  * @property {string} [key] property of the values; default: the flag's name in camel case
+ * @property {string} [alias] another name of the flag
  * @property {boolean} [inverted] a switch whose value is true without it
  * @property {string} [initial] the text that counts when the flag is absent
  * @property {string} [shown] the default as help shows it; default: `initial`
@@ -117,11 +118,24 @@ const systemFlags = {
     initial: 'slate',
     help: 'system to put on the cluster, a folder under overlays/, or none',
   },
-  environment: {
+  overlay: {
+    key: 'environment',
+    alias: 'environment',
     form: 'NAME',
     read: clusterName,
     initial: 'local',
-    help: 'overlay of the system, a folder under overlays/SYSTEM/',
+    help: 'overlay of the system, a folder under overlays/SYSTEM/ (also --environment)',
+  },
+}
+
+/** @type {Record<string, Flag>} */
+const systemOptions = {
+  models: {
+    form: 'KIND',
+    read: oneOf(['tiny', 'real']),
+    suggest: () => ['tiny', 'real'],
+    initial: 'tiny',
+    help: 'models of the system: tiny (as the overlay has them, no network) or real (pulled from their hub)',
   },
 }
 
@@ -151,7 +165,7 @@ const unknownEnvironment = ({ system: name, environment }, _given, { repository 
   if (name === 'none') return undefined
   const known = foldersIn(path.join(repository, 'overlays', String(name)))
   if (known.length === 0 || known.includes(String(environment))) return undefined
-  return `--environment ${String(environment)}: the system ${String(name)} has ${listed(known)}`
+  return `--overlay ${String(environment)}: the system ${String(name)} has ${listed(known)}`
 }
 
 /** @type {Record<CommandName, Command>} */
@@ -162,6 +176,7 @@ export const commands = {
     flags: {
       ...cluster,
       ...systemFlags,
+      ...systemOptions,
       provider: {
         form: 'KIND',
         read: oneOf(['kind']),
@@ -219,6 +234,7 @@ export const commands = {
     examples: [
       'npx zx bootstrap/up.mjs',
       'npx zx bootstrap/up.mjs --dry-run',
+      'npx zx bootstrap/up.mjs --system slate --overlay local',
       'npx zx bootstrap/up.mjs --name demo --nodes 2 --http-port 9080 --https-port 9443',
       'npx zx bootstrap/up.mjs --images bundle:local-cloud-bundle.tar',
     ],
@@ -243,7 +259,8 @@ export const commands = {
       given.has('all') && given.has('name') ? '--all and --name exclude each other' : undefined,
   },
   status: {
-    summary: 'Shows how far the cluster, its add-ons and the system are; only reads.',
+    summary:
+      'Shows how far the cluster, its add-ons and the system are, and how the system’s services do; only reads.',
     flags: { ...cluster, ...engine, ...timeout('2m'), ...common },
     examples: ['npx zx bootstrap/status.mjs', 'npx zx bootstrap/status.mjs --name demo --json'],
   },

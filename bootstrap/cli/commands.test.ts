@@ -16,7 +16,7 @@ let world: FakeWorld
 let printed: string[]
 
 beforeEach(() => {
-  world = fakeWorld(30_000 + Math.floor(Math.random() * 10_000))
+  world = fakeWorld(10_000 + Math.floor(Math.random() * 10_000))
   printed = []
   vi.stubEnv('KUBECONFIG', join(world.options.paths.repo, 'user-kubeconfig'))
   world.provider.onChange = wrap(world.provider.onChange)
@@ -309,6 +309,68 @@ describe('status', () => {
     const seen = await status()
     expect(seen.state).toBe('partial')
     expect(await statusText(seen)).toMatch(/Deployment slate\/ollama +no +0 of 1 replicas available/)
+  })
+
+  it('has the health of every Service, autoscaler, schedule, Job and claim of the system, listing each kind once', async () => {
+    const named = (apiVersion: string, kind: string, name: string, fields: object) => ({
+      apiVersion,
+      kind,
+      metadata: { name, namespace: 'slate' },
+      ...fields,
+    })
+    const job = named('batch/v1', 'Job', 'preload', {
+      spec: { ttlSecondsAfterFinished: 60, template: { spec: {} } },
+    })
+    const system = world.system
+    world.system = async () => [
+      ...(await system()),
+      named('v1', 'Service', 'web', { spec: { ports: [{ port: 80 }] } }),
+      named('autoscaling/v2', 'HorizontalPodAutoscaler', 'web-hpa', {
+        spec: { scaleTargetRef: { kind: 'Deployment', name: 'dashboard' }, minReplicas: 2, maxReplicas: 6 },
+      }),
+      named('batch/v1', 'CronJob', 'nightly', { spec: { schedule: '0 0 * * *' } }),
+      job,
+    ]
+    await bringUp()
+    world.cluster.objects.delete('Job slate/preload')
+    const put = (object: ReturnType<typeof named>, metadata: object): void => {
+      const whole = { ...object, metadata: { ...object.metadata, ...metadata } }
+      world.cluster.objects.set(`${object.kind} slate/${object.metadata.name}`, whole)
+    }
+    const slice = { endpoints: [{ conditions: { ready: false }, targetRef: { kind: 'Pod', name: 'web-1' } }] }
+    put(named('discovery.k8s.io/v1', 'EndpointSlice', 'web-a', slice), {
+      labels: { 'kubernetes.io/service-name': 'web' },
+    })
+    const waiting = { name: 'web', restartCount: 7, state: { waiting: { reason: 'CrashLoopBackOff' } } }
+    put(named('v1', 'Pod', 'web-1', { status: { containerStatuses: [waiting] } }), {})
+    put(named('batch/v1', 'Job', 'nightly-1', { status: { startTime: 'T', active: 1 } }), {
+      ownerReferences: [{ kind: 'CronJob', name: 'nightly', uid: 'u', apiVersion: 'batch/v1' }],
+    })
+    world.cluster.reads.length = 0
+    const seen = await status()
+    const lists = world.cluster.reads.filter((read) => read.startsWith('list'))
+    expect(new Set(lists).size).toBe(lists.length - 1)
+    expect(lists.filter((read) => read === 'list Job')).toHaveLength(2)
+
+    expect(seen.state).toBe('ready')
+    expect(seen.health.services).toMatchObject([
+      { name: 'web', ready: 0, total: 1, pods: [{ name: 'web-1', ready: false, restarts: 7 }] },
+    ])
+    expect(seen.health.autoscalers).toMatchObject([{ name: 'web-hpa', min: 2, max: 6 }])
+    expect(seen.health.cronJobs).toMatchObject([{ name: 'nightly', schedule: '0 0 * * *' }])
+    expect(seen.health.jobs).toMatchObject([
+      { name: 'nightly-1', by: 'nightly', state: 'running' },
+      { name: 'preload', state: 'gone' },
+    ])
+    expect(seen.health.claims).toMatchObject([{ name: 'data', phase: 'Bound' }])
+    expect(seen.workloads).toContainEqual(
+      expect.objectContaining({ kind: 'Job', name: 'preload', ready: true }),
+    )
+    const text = await statusText(seen)
+    expect(text).toMatch(/slate\/web +80 +0 of 1 +web-1 container web waits: CrashLoopBackOff, 7 restarts/)
+    expect(text).toMatch(/slate\/web-hpa +Deployment dashboard +0 +2 to 6/)
+    expect(text).toMatch(/slate\/nightly +0 0 \* \* \* +waiting +never +never/)
+    expect(text).toMatch(/slate\/preload +gone +was complete/)
   })
 
   it('tells that the API is dead, or that the engine is', async () => {

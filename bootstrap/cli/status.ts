@@ -1,13 +1,16 @@
 import { toLocalCloudError } from '../errors/to-local-cloud-error.ts'
 import type { KubeObject } from '../kube/client.ts'
 import type { PlannedStep } from '../report/events.ts'
-import { parseRefKey, type DesiredObject } from '../steps/objects.ts'
+import { refKey } from '../steps/objects.ts'
+import { recordedObjects } from '../steps/part.ts'
 import { realTools } from '../steps/real-tools.ts'
 import { observeSteps } from '../steps/run-steps.ts'
 import { createSession, type Look, type Session } from '../steps/session.ts'
 import { statusSteps } from '../steps/status-steps.ts'
+import { noHealth, systemHealth, type SystemHealth } from '../steps/system-health.ts'
 import type { Tools } from '../steps/tools.ts'
 import type { CommandContext, StatusValues } from './command-context.ts'
+import { healthTables } from './health-tables.ts'
 import { textTable } from './text-table.ts'
 import { servedUrls, type ServedUrl } from './up-summary.ts'
 
@@ -25,6 +28,8 @@ export interface Status {
   nodes: { name: string; role: string; running: boolean; ready: boolean; words: string }[]
   steps: PlannedStep[]
   workloads: { part: string; kind: string; namespace: string; name: string; ready: boolean; words: string }[]
+  /** Services, autoscalers, schedules, Jobs and claims of the systems. */
+  health: SystemHealth
   urls: ServedUrl[]
 }
 
@@ -33,7 +38,7 @@ const lookMs = 6_000
 /** Milliseconds for the API to answer. */
 const apiMs = 1_200
 
-/** `status`: tells how far cluster, add-ons and system are; reads only, and answers also when the engine or the API does not. */
+/** `status`: tells how far cluster, add-ons and system are, and how the system's services do; reads only, and answers also when the engine or the API does not. */
 export async function run(context: CommandContext<StatusValues>): Promise<void> {
   const { paths, values } = context
   // What the engine would announce on its first use is not what status is asked for.
@@ -75,7 +80,7 @@ export async function readStatus(
   const seen = await attempt<Look>('the engine', () => session.look(), {})
   if (seen.trouble !== undefined) trouble.push(`the API: ${seen.trouble}`)
   const plan = seen.record?.plan ?? (await session.files.plan())
-  const [steps, nodes, workloads, urls] = await Promise.all([
+  const [steps, nodes, workloads, health, urls] = await Promise.all([
     attempt(
       'the steps',
       () => observeSteps(statusSteps(session, plan, seen.record), { emit: () => undefined, signal }),
@@ -83,6 +88,7 @@ export async function readStatus(
     ),
     attempt('the nodes', () => nodesOf(seen, signal), []),
     attempt('the workloads', () => workloadsOf(session, seen), []),
+    attempt('the health of the system', () => systemHealth(session, seen, signal), noHealth),
     attempt('the ingress', () => urlsOf(session, seen), []),
   ])
   const { images } = seen.record ?? {}
@@ -97,6 +103,7 @@ export async function readStatus(
     nodes,
     steps,
     workloads,
+    health,
     urls,
   }
 }
@@ -131,21 +138,26 @@ async function nodesOf({ cluster, kube }: Look, signal: AbortSignal): Promise<St
 async function workloadsOf(session: Session, { record, kube }: Look): Promise<Status['workloads']> {
   if (!record || !kube) return []
   const { readiness, readyCondition } = await import('../steps/workload.ts')
-  const wanted = Object.entries(record.parts).flatMap(([part, { objects }]) =>
-    Object.keys(objects).map((key): { part: string; ref: DesiredObject['ref'] } => ({
-      part,
-      ref: parseRefKey(key),
-    })),
+  const { finishedJobs, finishedWords, isThere } = await import('../steps/finished-jobs.ts')
+  const rows = await Promise.all(
+    Object.entries(record.parts).map(async ([part, recorded]) => {
+      const wanted = recordedObjects(recorded)
+      const finished = await finishedJobs((ref) => session.find(ref), recorded, wanted)
+      return Promise.all(
+        wanted
+          .filter(({ ref }) => readyCondition(ref.kind) !== undefined)
+          .map(async ({ ref }) => {
+            const object = await session.find(ref)
+            const { ready, words } =
+              !isThere(object) && finished.has(refKey(ref))
+                ? { ready: true, words: finishedWords }
+                : readiness(ref.kind, object)
+            return { part, kind: ref.kind, namespace: ref.namespace ?? '', name: ref.name, ready, words }
+          }),
+      )
+    }),
   )
-  return Promise.all(
-    wanted
-      .filter(({ ref }) => readyCondition(ref.kind) !== undefined)
-      .map(async ({ part, ref }) => {
-        const objects = await session.ours(ref.apiVersion, ref.kind)
-        const { ready, words } = readiness(ref.kind, objects.get(`${ref.namespace ?? ''}/${ref.name}`))
-        return { part, kind: ref.kind, namespace: ref.namespace ?? '', name: ref.name, ready, words }
-      }),
-  )
+  return rows.flat()
 }
 
 async function urlsOf(session: Session, { record }: Look): Promise<ServedUrl[]> {
@@ -163,7 +175,7 @@ async function urlsOf(session: Session, { record }: Look): Promise<ServedUrl[]> 
 
 /** The status as people read it. */
 export async function statusText(status: Status): Promise<string> {
-  const { cluster, nodes, steps, workloads, urls, trouble, images } = status
+  const { cluster, nodes, steps, workloads, health, urls, trouble, images } = status
   const headline: Record<Status['state'], string> = {
     absent: `There is no cluster ${cluster}.`,
     unknown: `What cluster ${cluster} does could not be found out.`,
@@ -206,6 +218,7 @@ export async function statusText(status: Status): Promise<string> {
     ...(workloads.length > 0
       ? [workloadTable, `${String(ready)} of ${String(workloads.length)} workloads ready`, '']
       : []),
+    ...(await healthTables(health)).flatMap((table) => [table, '']),
     ...urls.map(({ url, service }) => `${url}  ${service}`),
     ...(images ? [`Images: ${images.source}, because ${images.why}.`] : []),
     `kubectl --kubeconfig ${status.kubeconfig}`,

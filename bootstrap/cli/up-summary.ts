@@ -1,4 +1,5 @@
 import type { KubeObject } from '../kube/client.ts'
+import { systemWords } from '../manifests/system-choice.ts'
 import type { Plan } from '../plan/plan.ts'
 import { duration } from '../report/duration.ts'
 
@@ -13,7 +14,7 @@ export interface UpSummary {
   kubeconfig: string
   urls: ServedUrl[]
   images: { source: string; why: string } | undefined
-  systems: { name: string; environment: string; namespaces: string[] }[]
+  systems: { name: string; environment: string; choices?: Record<string, string>; namespaces: string[] }[]
   notes: string[]
 }
 
@@ -59,7 +60,9 @@ export function namespacesOf(objects: readonly KubeObject[]): string[] {
 /** The summary as people read it. */
 export function summaryText(summary: UpSummary): string {
   const { cluster, systems, urls, images, kubeconfig, notes } = summary
-  const what = systems.map((system) => `${system.name} (${system.environment})`).join(', ')
+  const what = systems
+    .map(({ name, environment, choices = {} }) => systemWords({ system: name, environment, choices }))
+    .join(', ')
   const subject = `Cluster ${cluster}${what === '' ? '' : ` with ${what}`}`
   const width = Math.max(0, ...urls.map(({ url }) => url.length))
   const flags = cluster === 'local-cloud' ? '' : ` --name ${cluster}`

@@ -131,6 +131,32 @@ export const catalogue = {
     cause: 'An add-on folder does not have the required form.',
     hint: 'Correct the named file; docs/how-to/add-an-addon.md tells the form.',
   },
+  BAD_SYSTEM_FILE: {
+    family: 'config',
+    cause: 'manifests/SYSTEM/system.yaml does not have the required form.',
+    hint: 'Correct the named field; docs/how-to/add-a-system.md tells the form.',
+  },
+  SYSTEM_DOES_NOT_FIT: {
+    family: 'prerequisite',
+    cause: 'The system asks for more than this machine or cluster has; nothing was changed.',
+    hint: 'Choose another overlay, or a larger machine.',
+  },
+  IMAGE_NOT_SUPPLIED: {
+    family: 'prerequisite',
+    cause: 'A pod of the system names an image that would never come into the nodes; nothing was changed.',
+    hint: 'Choose another overlay or image source.',
+  },
+  SECRET_MISSING: {
+    family: 'prerequisite',
+    cause:
+      'Pods of the system name a Secret that is managed outside of it and is not in the cluster; nothing was changed.',
+    hint: 'Make it with the shown command and run up again.',
+  },
+  NO_SYSTEM: {
+    family: 'prerequisite',
+    cause: 'The cluster has no system on it, or not the one that was named.',
+    hint: 'Put it on the cluster: npx zx bootstrap/up.mjs',
+  },
   MANIFEST_INVALID: {
     family: 'manifest',
     cause: 'A manifest does not validate; nothing was applied.',

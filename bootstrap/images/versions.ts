@@ -73,6 +73,8 @@ const imageSchema = z.strictObject({
   layers: z.array(layerSchema).optional(),
   /** Folder of a workload of ours with a Containerfile and an image.yaml. */
   source: z.string().optional(),
+  /** Other references of a workload of ours: it is built once, and loaded under those that are used. */
+  aliases: z.array(z.string()).optional(),
   entrypoint: z.array(z.string()).optional(),
   command: z.array(z.string()).optional(),
   environment: z.record(z.string(), z.string()).optional(),
@@ -121,6 +123,9 @@ export function parseVersions(text: string): Versions {
   if (unknown.length > 0) throw bad(unknown)
   return versions
 }
+
+/** Every reference of an image. */
+export const refsOf = ({ ref, aliases = [] }: ImageRecipe): string[] => [ref, ...aliases]
 
 /** Names of the components that a layer is made of. */
 export function componentsOfLayer(layer: LayerRecipe): string[] {

@@ -1,3 +1,5 @@
+import type { Duplex } from 'node:stream'
+
 /** A Kubernetes object of any kind. */
 export interface KubeObject {
   apiVersion: string
@@ -113,6 +115,38 @@ export interface ConnectedKube extends KubeClient {
   listableKinds(
     signal: AbortSignal,
   ): Promise<{ apiVersion: string; kind: string; resource: string; namespaced: boolean }[]>
+  /**
+   * One connection to a port inside a pod, as kubectl port-forward makes it: a stream that ends when the pod closes it. Errors of
+   * the stream are LocalCloudErrors: API_REFUSED in the node's own words when nothing listens on the port. Ending the writable
+   * side does not reach the pod; destroying the stream does. Not tried again.
+   * @throws LocalCloudError API_REFUSED when there is no such pod, API_UNREACHABLE, or by the signal, which also cuts an open stream
+   */
+  portForward(
+    pod: { namespace: string; name: string },
+    port: number,
+    options: { signal: AbortSignal; openTimeoutMs: number },
+  ): Promise<Duplex>
+  /** What the server would make of an object, and what is there now; nothing is changed. */
+  rehearse(object: KubeObject, options: { signal: AbortSignal; as?: RehearsedAs }): Promise<Rehearsal>
   /** Closes the kept connections. A client that is not closed does not keep the process alive. */
   close(): void
+}
+
+/** Under which name an object is rehearsed where its own cannot be used; what comes back has its own again. */
+export interface RehearsedAs {
+  namespace?: string
+  name?: string
+}
+
+/** Answer of a dry run. */
+export interface Rehearsal {
+  ref: ObjectRef
+  /** The object as it is; absent when it is not there, and when it was rehearsed under another name. */
+  live?: KubeObject
+  /** As it would be. Absent when the server refused it. */
+  result?: KubeObject
+  /** Why the server refused it, in its words. */
+  refusal?: { status: number; message: string }
+  /** Warnings of the server, such as those of Pod Security. */
+  warnings: string[]
 }

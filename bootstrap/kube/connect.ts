@@ -8,6 +8,8 @@ import { connectionFrom } from './connection.ts'
 import { discovery, pathOf, words } from './discovery.ts'
 import { exec } from './exec.ts'
 import { http } from './http.ts'
+import { portForward } from './port-forward.ts'
+import { rehearse } from './rehearse.ts'
 import { as, type PodShape } from './shapes.ts'
 import { waitFor, waitForList } from './wait.ts'
 import { listed } from './watch.ts'
@@ -156,6 +158,11 @@ export async function connect(options: {
       if (answer.status >= 300) throw refused(what, apiStatus(answer.status, answer.body))
       return answer.body
     },
+
+    portForward: ({ namespace, name }, port, forwardOptions) =>
+      portForward(connection, { namespace, name, port, ...forwardOptions }),
+
+    rehearse: (object, rehearseOptions) => rehearse(deps, object, rehearseOptions),
 
     raw: (path, signal) => web.sendOnce({ method: 'GET', path, accept: '*/*', signal }),
 

@@ -274,4 +274,42 @@ describe('diagnose', () => {
       'event 2030-01-01T00:00:00Z Warning Killing Pod slate/core-1-x: stopping',
     ])
   })
+
+  it('tells of a failed Job the last lines and the events of its newest pod', async () => {
+    const job: KubeObject = {
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { name: 'preload', namespace, uid: 'j' },
+      spec: { selector: { matchLabels: { app: 'core' } } },
+      status: { conditions: [{ type: 'Failed', status: 'True', reason: 'BackoffLimitExceeded' }] },
+    }
+    const attempt = (name: string, creationTimestamp: string): KubeObject => {
+      const made = pod(name, {
+        phase: 'Failed',
+        containerStatuses: [{ name: 'main', state: { terminated: { exitCode: 1, reason: 'Error' } } }],
+      })
+      return { ...made, metadata: { ...made.metadata, creationTimestamp } }
+    }
+    const attempts = ['1', '2', '3'].map((n) => attempt(`preload-${n}`, `2030-01-01T00:00:0${n}Z`))
+    const told = event(attempts[2]!, '2030-01-01T00:00:09Z', 'Failed', 'the third attempt')
+    const lines = await diagnose(reader([job, ...attempts, told], { main: 'no model\n' }), ref(job), signal)
+    expect(lines[0]).toBe('Job slate/preload: has failed: BackoffLimitExceeded')
+    expect(lines.filter((line) => line.startsWith('log of'))).toEqual([
+      'log of slate/preload-3 main:',
+      'log of slate/preload-2 main:',
+    ])
+    expect(lines).toContain('  no model')
+    expect(lines.join('\n')).toContain('the third attempt')
+  })
+
+  it('shows what an init container that still runs has said', async () => {
+    const waiting = pod('core-1-x', {
+      phase: 'Pending',
+      initContainerStatuses: [{ name: 'wait', ready: false, state: { running: {} } }],
+      containerStatuses: [{ name: 'main', ready: false, state: { waiting: { reason: 'PodInitializing' } } }],
+    })
+    const lines = await diagnose(reader([waiting], { wait: 'nobody answers\n' }), ref(waiting), signal)
+    expect(lines).toContain('log of slate/core-1-x wait:')
+    expect(lines.at(-1)).toBe('  nobody answers')
+  })
 })

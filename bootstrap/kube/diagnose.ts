@@ -74,7 +74,11 @@ export async function diagnose(kube: Reader, ref: ObjectRef, signal: AbortSignal
   if (object !== undefined && object.kind !== 'Pod' && hasPods(object)) {
     lines.push(podSummary(pods))
   }
-  const chosen = pods.map((pod) => ({ pod, badness: badness(pod) })).sort((a, b) => b.badness - a.badness)
+  // Among equals the newest, which is the last attempt of a Job.
+  const created = ({ metadata }: KubeObject): string => metadata.creationTimestamp ?? ''
+  const chosen = pods
+    .map((pod) => ({ pod, badness: badness(pod) }))
+    .sort((a, b) => b.badness - a.badness || created(b.pod).localeCompare(created(a.pod)))
   const troubled = chosen
     .filter(({ badness: rank }) => rank > 0)
     .slice(0, mostPods)
@@ -217,7 +221,8 @@ async function eventsOf(
 async function logLines(kube: Reader, pod: KubeObject, signal: AbortSignal): Promise<string[]> {
   const { namespace = 'default', name } = pod.metadata
   const troubles = containerTroubles(pod)
-  const running = (as<PodShape>(pod).status?.containerStatuses ?? []).filter(
+  const { initContainerStatuses = [], containerStatuses = [] } = as<PodShape>(pod).status ?? {}
+  const running = [...initContainerStatuses, ...containerStatuses].filter(
     (status) => status.state?.running !== undefined && status.ready !== true,
   )
   const containers =

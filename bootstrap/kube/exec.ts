@@ -2,9 +2,10 @@ import { Readable, Writable } from 'node:stream'
 import type { V1Status } from '@kubernetes/client-node'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import { abortedError } from './aborted.ts'
-import { isTransient, refused } from './api-status.ts'
+import { refused } from './api-status.ts'
 import type { ExecResult } from './client.ts'
 import type { Connection } from './connection.ts'
+import { NotConnected, notConnected } from './not-connected.ts'
 import { backoffMs, pause } from './pause.ts'
 
 export interface ExecSpec {
@@ -37,18 +38,6 @@ export async function exec(connection: Connection, spec: ExecSpec): Promise<Exec
         throw error instanceof NotConnected ? error.problem : error
       await pause(backoffMs(attempt), spec.signal, { message: error.problem.message, cause: error.problem })
     }
-  }
-}
-
-/** The websocket was not opened, so nothing has been started. */
-class NotConnected extends Error {
-  readonly problem: LocalCloudError
-  readonly passing: boolean
-
-  constructor(problem: LocalCloudError, passing: boolean) {
-    super(problem.message)
-    this.problem = problem
-    this.passing = passing
   }
 }
 
@@ -120,22 +109,6 @@ async function execOnce(connection: Connection, spec: ExecSpec, what: string): P
         },
       )
   })
-}
-
-function notConnected(error: unknown, server: string, what: string): NotConnected {
-  const { message = '', error: inner } = error as { message?: string; error?: { code?: string } }
-  const code = Number(/Unexpected server response: (\d+)/.exec(message)?.[1])
-  if (Number.isInteger(code)) {
-    const meaning = code === 404 ? 'there is no such pod' : 'the websocket was not opened'
-    const status = { code, reason: '', message: meaning, causes: [] }
-    return new NotConnected(refused(what, status), isTransient(status, 'GET'))
-  }
-  const passing = ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT'].includes(inner?.code ?? '')
-  const problem = new LocalCloudError('API_UNREACHABLE', {
-    message: `The Kubernetes API at ${server} does not answer ${what}: ${message === '' ? (inner?.code ?? 'no reason given') : message}`,
-    cause: inner ?? error,
-  })
-  return new NotConnected(problem, passing)
 }
 
 /** The program's exit code, or undefined when it was not run. */

@@ -46,7 +46,18 @@ export function readyStatus(object: KubeObject): Record<string, unknown> | undef
       updatedNumberScheduled: 1,
     }
   }
+  if (object.kind === 'Job') return { succeeded: 1, conditions: [{ type: 'Complete', status: 'True' }] }
+  if (object.kind === 'PersistentVolume') return { phase: 'Available' }
   return object.kind === 'PersistentVolumeClaim' ? { phase: 'Bound' } : undefined
+}
+
+/** As the API server refuses a Job whose pod template differs from the one it was made with. */
+function refuseChangedJob(before: KubeObject | undefined, object: KubeObject): void {
+  const template = (job: KubeObject): unknown => (job['spec'] as { template?: unknown } | undefined)?.template
+  if (object.kind !== 'Job' || !before || isDeepStrictEqual(template(before), template(object))) return
+  throw new LocalCloudError('MANIFEST_INVALID', {
+    message: `Job ${object.metadata.name}: spec.template: field is immutable`,
+  })
 }
 
 /** An empty cluster whose workloads are ready as soon as they are applied. */
@@ -82,7 +93,7 @@ export function fakeCluster(context = 'fake'): FakeCluster {
           : { status: before['status'] as unknown }),
       metadata: {
         ...object.metadata,
-        uid: before?.metadata.uid ?? `uid-${key}`,
+        uid: before?.metadata.uid ?? `uid-${String(version + 1)}`,
         generation: object.metadata.generation ?? before?.metadata.generation ?? 1,
       },
     }
@@ -125,6 +136,7 @@ export function fakeCluster(context = 'fake'): FakeCluster {
           ...(namespace === undefined ? {} : { namespace }),
         }
         if (dryRun === 'only') return { object: ref, change: objects.has(key) ? 'unchanged' : 'created' }
+        refuseChangedJob(objects.get(key), object)
         changes.push(`apply ${key}`)
         return { object: ref, change: store(key, structuredClone(object)) }
       })

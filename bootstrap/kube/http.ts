@@ -5,6 +5,7 @@ import { abortedError } from './aborted.ts'
 import { apiStatus, isTransient, refused, type ApiStatus } from './api-status.ts'
 import type { Connection } from './connection.ts'
 import { backoffMs, pause } from './pause.ts'
+import { warningTexts } from './warnings.ts'
 
 export interface ApiRequest {
   method: 'GET' | 'PATCH' | 'DELETE' | 'POST'
@@ -22,6 +23,8 @@ export interface ApiRequest {
 export interface ApiResponse {
   status: number
   body: string
+  /** What the server warns of; absent when it does not. */
+  warnings?: string[]
 }
 
 export interface Http {
@@ -119,9 +122,11 @@ export function http(connection: Connection): Http {
     const chunks: Buffer[] = []
     for await (const chunk of body) chunks.push(chunk as Buffer)
     const retryAfter = body.headers['retry-after']
+    const warnings = warningTexts(body.headers['warning'])
     return {
       status,
       body: Buffer.concat(chunks).toString('utf8'),
+      ...(warnings.length === 0 ? {} : { warnings }),
       ...(retryAfter === undefined ? {} : { retryAfter }),
     }
   }

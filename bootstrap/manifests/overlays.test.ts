@@ -2,8 +2,10 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { loadAddons } from '../addons/load-addon.ts'
+import { fit } from '../fit/resources.ts'
 import { resolvePaths } from '../state/paths.ts'
-import { validateObjects, validateOverlay } from './validate.ts'
+import { readSystemFile } from './system-file.ts'
+import { validateObjects, validateSystem } from './validate.ts'
 
 const paths = resolvePaths(join(import.meta.dirname, '..', '..'), {}, process.env, process.cwd())
 const folders = (root: string): string[] =>
@@ -16,31 +18,60 @@ const overlays = folders(join(paths.repo, 'overlays')).flatMap((system) =>
   folders(join(paths.repo, 'overlays', system)).map((environment) => `${system}/${environment}`),
 )
 
-describe('every overlay renders and validates', () => {
+const signal = (): AbortSignal => AbortSignal.timeout(60_000)
+/** Every value of every option of a system, each alone, and none of them. */
+const choicesOf = async (system: string): Promise<Record<string, string>[]> => [
+  {},
+  ...Object.entries((await readSystemFile(paths.repo, system)).options).flatMap(([option, values]) =>
+    Object.keys(values).map((value) => ({ [option]: value })),
+  ),
+]
+
+describe('every overlay renders and validates, with every value of its options', () => {
   it('is looked for where overlays are', () => {
     expect(overlays).toContain('slate/local')
   })
 
-  it.each(overlays)('%s', async (overlay) => {
-    const directory = join(paths.repo, 'overlays', overlay)
-    const objects = await validateOverlay(directory, { paths, signal: AbortSignal.timeout(60_000) })
-    expect(objects.length).toBeGreaterThan(0)
+  it.each(overlays)('%s', { timeout: 60_000 }, async (overlay) => {
+    const [system = '', environment = ''] = overlay.split('/')
+    for (const choices of await choicesOf(system)) {
+      const objects = await validateSystem({ system, environment, choices }, { paths, signal: signal() })
+      expect(objects.length).toBeGreaterThan(0)
+    }
   })
 })
 
+const variables = {
+  API_SERVER_HOST: 'local-cloud-control-plane',
+  API_SERVER_PORT: '6443',
+  CGROUP_V2_ROOT: '/sys/fs/cgroup',
+  POD_CIDR: '10.244.0.0/16',
+  NODE_COUNT: 1,
+}
+
 describe('every add-on renders and validates', () => {
   it('with its variables filled in', { timeout: 60_000 }, async () => {
-    const variables = {
-      API_SERVER_HOST: 'local-cloud-control-plane',
-      API_SERVER_PORT: '6443',
-      CGROUP_V2_ROOT: '/sys/fs/cgroup',
-      POD_CIDR: '10.244.0.0/16',
-      NODE_COUNT: 1,
-    }
-    const addons = await loadAddons(paths, variables, AbortSignal.timeout(60_000))
+    const addons = await loadAddons(paths, variables, signal())
     expect(addons.map(({ name }) => name).sort()).toEqual(
       folders(join(paths.repo, 'manifests', 'addons')).sort(),
     )
     expect(addons.flatMap(({ name, objects }) => validateObjects(objects, name))).toEqual([])
+  })
+})
+
+describe('overlays/slate/local', () => {
+  it('fits a machine of 2 cores and 8 GiB, with all add-ons', { timeout: 60_000 }, async () => {
+    const addons = await loadAddons(paths, variables, signal())
+    const choice = { system: 'slate', environment: 'local', choices: {} }
+    const judged = fit({
+      system: await validateSystem(choice, { paths, signal: signal() }),
+      addons: addons.flatMap(({ objects }) => objects),
+      // What such a machine says it has: a part of the memory is the kernel's.
+      machine: { cores: 2, memory: 7.6 * 2 ** 30 },
+      nodes: [{ labels: { 'kubernetes.io/os': 'linux' }, extended: {} }],
+      labelsKnown: true,
+    })
+    expect(judged.shortages).toEqual([])
+    expect(judged.cores).toBeGreaterThan(1)
   })
 })

@@ -7,6 +7,9 @@ export interface PodSpec {
   imagePullSecrets?: { name?: string }[]
   priorityClassName?: string
   runtimeClassName?: string
+  nodeSelector?: Record<string, string>
+  /** What the runtime class adds to the containers' requests. */
+  overhead?: Record<string, unknown>
   volumes?: {
     name?: string
     persistentVolumeClaim?: { claimName?: string }
@@ -28,6 +31,11 @@ export interface Reference {
 
 export interface Container {
   name?: string
+  image?: string
+  imagePullPolicy?: string
+  /** Of an init container: `Always` makes it one that stays beside the others. */
+  restartPolicy?: string
+  resources?: { requests?: Record<string, unknown>; limits?: Record<string, unknown> }
   ports?: { name?: string; containerPort?: number }[]
   env?: {
     name?: string

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { KubeObject } from '../kube/client.ts'
-import { referenceProblems } from './reference-problems.ts'
+import { externalAnnotation, referenceProblems } from './reference-problems.ts'
 
 const namespace = 'slate'
 const object = (apiVersion: string, kind: string, name: string, fields: object = {}): KubeObject => ({
@@ -29,6 +29,15 @@ const ingress = (serviceSpec: object, others: object = {}): KubeObject =>
   object('networking.k8s.io/v1', 'Ingress', 'core', {
     spec: { rules: [{ http: { paths: [{ backend: { service: serviceSpec } }] } }], ...others },
   })
+const policy = (podSelector: object, name = 'core'): KubeObject =>
+  object('networking.k8s.io/v1', 'NetworkPolicy', name, { spec: { podSelector } })
+const claim = (volumeName: string): KubeObject =>
+  object('v1', 'PersistentVolumeClaim', 'data', { spec: { volumeName } })
+const clusterWide = (kind: string, name: string): KubeObject => ({
+  apiVersion: 'v1',
+  kind,
+  metadata: { name },
+})
 const configMap = (data: Record<string, string>): KubeObject =>
   object('v1', 'ConfigMap', 'settings', { data })
 const told = (...objects: KubeObject[]): string[] =>
@@ -43,6 +52,7 @@ describe('a set that holds together', () => {
         deployment(
           {
             serviceAccountName: 'core',
+            priorityClassName: 'high',
             volumes: [
               { name: 'a', configMap: { name: 'settings', items: [{ key: 'a' }] } },
               { name: 'b', secret: { secretName: 'key' } },
@@ -70,10 +80,26 @@ describe('a set that holds together', () => {
         }),
         object('v1', 'ServiceAccount', 'core'),
         object('v1', 'Secret', 'key', { stringData: { a: 'b' } }),
-        object('v1', 'PersistentVolumeClaim', 'data'),
+        claim('disk'),
+        clusterWide('PersistentVolume', 'disk'),
+        clusterWide('PriorityClass', 'high'),
+        policy({ matchLabels: { app: 'core' } }),
+        policy({}, 'all'),
         configMap({ a: 'b' }),
       ),
     ).toEqual([])
+  })
+
+  it('may name what the workload says that others bring, and nothing else of that kind', () => {
+    const pod = deployment(
+      {},
+      { envFrom: [{ secretRef: { name: 'key' } }, { secretRef: { name: 'token' } }] },
+    )
+    expect(told(pod)).toHaveLength(2)
+    pod.metadata.annotations = { [externalAnnotation]: 'Secret/key, ConfigMap/token' }
+    expect(told(pod)).toEqual([
+      '0 spec.template.spec.containers[0].envFrom[1] names the Secret token, which is not here',
+    ])
   })
 
   it('may name what kubeadm and every namespace bring', () => {
@@ -124,6 +150,21 @@ describe('references that lead nowhere', () => {
       'a budget without a selector',
       [object('policy/v1', 'PodDisruptionBudget', 'core', { spec: {} })],
       '0 spec.selector is missing: the budget protects nothing',
+    ],
+    [
+      'a network policy',
+      [policy({ matchLabels: { app: 'cor' } }), deployment()],
+      '0 spec.podSelector selects no pod here',
+    ],
+    [
+      'a claim without its volume',
+      [claim('disk'), clusterWide('PersistentVolume', 'other')],
+      '0 spec.volumeName names the PersistentVolume disk, which is not here',
+    ],
+    [
+      'a priority class',
+      [deployment({ priorityClassName: 'high' })],
+      `0 ${at}.priorityClassName names the PriorityClass high, which is not here`,
     ],
     [
       'an autoscaler',

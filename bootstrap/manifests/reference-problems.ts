@@ -10,6 +10,9 @@ interface ObjectSet {
   pods(namespace: string): PodTemplate[]
 }
 
+/** Annotation of a workload: objects (`Kind/name`, by commas) that it refers to and that somebody else brings, a Secret for one. */
+export const externalAnnotation = 'local-cloud.io/external'
+
 /** Objects that every cluster or every namespace has by itself. */
 const builtIn = new Set([
   'ServiceAccount/default',
@@ -30,10 +33,10 @@ const ofKubeadm = new Set([
 ])
 
 /**
- * What no API server checks: references that lead nowhere inside the set of objects that is applied together. Services and
- * disruption budgets select pods, autoscalers name workloads, Ingresses name Services and their ports, pods name claims,
- * ConfigMaps and Secrets with their keys, and service accounts. Optional references and what a cluster has by itself pass.
- * Returned by the object's position.
+ * What no API server checks: references that lead nowhere inside the set of objects that is applied together. Services,
+ * network policies and disruption budgets select pods, autoscalers name workloads, Ingresses name Services and their ports, claims
+ * name volumes, pods name claims, ConfigMaps and Secrets with their keys, service accounts and priority classes. Optional
+ * references, what a cluster has by itself and what `externalAnnotation` lists pass. Returned by the object's position.
  */
 export function referenceProblems(
   objects: readonly KubeObject[],
@@ -91,13 +94,17 @@ function duplicates(objects: readonly KubeObject[]): { index: number; problem: F
 function problemsOf(object: KubeObject, set: ObjectSet): FieldProblem[] {
   const namespace = namespaceOf(object)
   const pod = podTemplateOf(object)
-  const own = pod ? podProblems(pod, namespace, set) : []
+  const own = pod ? podProblems(pod, namespace, withExternal(set, externalOf(object))) : []
   const spec = (object['spec'] ?? {}) as Record<string, unknown>
   switch (object.kind) {
     case 'Service':
       return [...own, ...serviceProblems(spec, namespace, set)]
     case 'PodDisruptionBudget':
       return [...own, ...budgetProblems(spec, namespace, set)]
+    case 'NetworkPolicy':
+      return [...own, ...policyProblems(spec, namespace, set)]
+    case 'PersistentVolumeClaim':
+      return [...own, ...claimProblems(spec, set)]
     case 'HorizontalPodAutoscaler':
       return [...own, ...autoscalerProblems(spec, namespace, set)]
     case 'Ingress':
@@ -106,6 +113,17 @@ function problemsOf(object: KubeObject, set: ObjectSet): FieldProblem[] {
       return own
   }
 }
+
+/** The objects that the annotation lists, as `Kind/name`. */
+function externalOf({ metadata }: KubeObject): Set<string> {
+  const listed: unknown = metadata.annotations?.[externalAnnotation]
+  return new Set(typeof listed === 'string' ? listed.split(',').map((name) => name.trim()) : [])
+}
+
+const withExternal = (set: ObjectSet, external: ReadonlySet<string>): ObjectSet => ({
+  ...set,
+  has: (kind, namespace, name) => external.has(`${kind}/${name}`) || set.has(kind, namespace, name),
+})
 
 function serviceProblems(spec: Record<string, unknown>, namespace: string, set: ObjectSet): FieldProblem[] {
   const selector = spec['selector'] as Record<string, string> | undefined
@@ -145,6 +163,22 @@ function budgetProblems(spec: Record<string, unknown>, namespace: string, set: O
   return set.pods(namespace).some((pod) => selects(selector, pod.labels))
     ? []
     : [{ field: 'spec.selector', problem: 'selects no pod here' }]
+}
+
+/** An empty selector means every pod of the namespace, of which there may be none yet. */
+function policyProblems(spec: Record<string, unknown>, namespace: string, set: ObjectSet): FieldProblem[] {
+  const selector = (spec['podSelector'] ?? {}) as LabelSelector
+  const all = Object.keys(selector).length === 0
+  return all || set.pods(namespace).some((pod) => selects(selector, pod.labels))
+    ? []
+    : [{ field: 'spec.podSelector', problem: 'selects no pod here' }]
+}
+
+function claimProblems(spec: Record<string, unknown>, set: ObjectSet): FieldProblem[] {
+  const { volumeName } = spec
+  return typeof volumeName !== 'string' || set.has('PersistentVolume', '', volumeName)
+    ? []
+    : [{ field: 'spec.volumeName', problem: `names the PersistentVolume ${volumeName}, which is not here` }]
 }
 
 function autoscalerProblems(
@@ -232,6 +266,12 @@ function podProblems(pod: PodTemplate, namespace: string, set: ObjectSet): Field
   }
   const { spec, path } = pod
   need(`${path}.serviceAccountName`, 'ServiceAccount', named(spec.serviceAccountName))
+  if (spec.priorityClassName !== undefined && !set.has('PriorityClass', '', spec.priorityClassName)) {
+    problems.push({
+      field: `${path}.priorityClassName`,
+      problem: `names the PriorityClass ${spec.priorityClassName}, which is not here`,
+    })
+  }
   for (const [index, volume] of listOf(spec.volumes).entries()) {
     const at = `${path}.volumes[${String(index)}]`
     const keys = (items: { key?: string }[] | undefined): (string | undefined)[] =>

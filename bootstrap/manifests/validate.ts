@@ -1,11 +1,14 @@
-import { relative } from 'node:path'
+import { join, relative } from 'node:path'
 import type { KubeObject } from '../kube/client.ts'
 import type { Paths } from '../plan/options.ts'
+import { withComposed } from './compose.ts'
 import { objectProblems } from './object-problems.ts'
 import { invalidManifests, type Problem } from './problem.ts'
 import { isOfKubeadm, referenceProblems } from './reference-problems.ts'
 import { renderKustomization } from './render.ts'
 import { sourceFinder } from './source-of.ts'
+import type { SystemChoice } from './system-choice.ts'
+import { readSystemFile, variantsOf } from './system-file.ts'
 
 /**
  * Everything that is wrong with a set of objects that are applied together, without a cluster: each by itself
@@ -34,17 +37,36 @@ export function validateObjects(objects: readonly KubeObject[], source: string):
  */
 export async function validateOverlay(
   directory: string,
-  options: { paths: Paths; signal: AbortSignal },
+  options: { paths: Paths; signal: AbortSignal; name?: string; sources?: readonly string[] },
 ): Promise<KubeObject[]> {
+  const { paths, name, sources = [directory] } = options
   const objects = await renderKustomization(directory, options)
-  const overlay = relative(options.paths.repo, directory) || directory
+  const overlay = name ?? (relative(paths.repo, directory) || directory)
   const problems = validateObjects(objects, overlay)
   if (problems.length === 0) return objects
-  const place = await sourceFinder(directory, options.paths.repo)
+  const places = await Promise.all(sources.map((source) => sourceFinder(source, paths.repo)))
   const located = problems.map((problem) => {
     const object = objects[problem.document - 1]
-    const found = object && place(object)
+    const found = object && places.map((place) => place(object)).find((place) => place !== undefined)
     return found ? { ...problem, source: found.file, document: found.document } : problem
   })
   throw invalidManifests(located, `Nothing of ${overlay} was applied.`)
+}
+
+/**
+ * As `validateOverlay`, for overlays/SYSTEM/ENVIRONMENT with these values of the system's options.
+ * @throws LocalCloudError also BAD_SYSTEM_FILE, and BAD_VALUE for an option or value that the system does not have
+ */
+export async function validateSystem(
+  { system, environment, choices }: SystemChoice,
+  options: { paths: Paths; signal: AbortSignal },
+): Promise<KubeObject[]> {
+  const { paths } = options
+  const variants = variantsOf(await readSystemFile(paths.repo, system), system, choices)
+  const overlay = join(paths.repo, 'overlays', system, environment)
+  const components = join(paths.repo, 'manifests', system, 'components')
+  const sources = [overlay, ...variants.flatMap(({ add }) => add.map((name) => join(components, name)))]
+  return withComposed(overlay, { paths, components, variants }, (directory) =>
+    validateOverlay(directory, { ...options, name: relative(paths.repo, overlay), sources }),
+  )
 }

@@ -12,6 +12,7 @@ const options: UpOptions = {
   images: { kind: 'auto' },
   system: 'slate',
   environment: 'local',
+  models: 'tiny',
   httpPort: 8080,
   httpsPort: 8443,
   listenAddress: '127.0.0.1',

@@ -38,7 +38,15 @@ const show: {
   systems: {
     kind: 'in-place',
     title: 'system',
-    words: (systems) => list(systems.map((system) => `${system.name}/${system.environment}`)),
+    words: (systems) =>
+      list(
+        systems.map(({ name, environment, choices = {} }) =>
+          [
+            `${name}/${environment}`,
+            ...Object.entries(choices).map(([option, value]) => `${option} ${value}`),
+          ].join(' with '),
+        ),
+      ),
   },
   mergeKubeconfig: {
     kind: 'in-place',

@@ -31,6 +31,7 @@ describe('parseUpOptions', () => {
       images: { kind: 'auto' },
       system: 'slate',
       environment: 'local',
+      models: 'tiny',
       httpPort: 8080,
       httpsPort: 8443,
       listenAddress: '127.0.0.1',

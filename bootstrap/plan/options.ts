@@ -31,6 +31,8 @@ export interface UpOptions {
   system: string
   /** Overlay of the system, default `local`. */
   environment: string
+  /** Which models the system has, default `tiny`: see `choicesOf`. */
+  models: 'tiny' | 'real'
   /** Host ports of the ingress, default 8080 and 8443 on 127.0.0.1. */
   httpPort: number
   httpsPort: number
@@ -109,6 +111,7 @@ const upValues = z.object({
     .default({ kind: 'auto' }),
   system: z.string().default('slate'),
   environment: z.string().default('local'),
+  models: z.enum(['tiny', 'real'], { error: 'tiny or real' }).default('tiny'),
   httpPort: port.default(8080),
   httpsPort: port.default(8443),
   listenAddress: z
@@ -141,6 +144,7 @@ const upValues = z.object({
 export type UpInput = z.input<typeof upValues>
 
 const flagNames: Partial<Record<string, string>> = {
+  environment: 'overlay',
   kubeadmPatches: 'kubeadm-patch',
   extraMounts: 'mount',
   install: 'no-install',
@@ -187,6 +191,14 @@ export function parseUpOptions(
   }
 }
 
+/**
+ * The values of the system's options (manifests/SYSTEM/system.yaml) that differ from their default, by name. An option of `up`
+ * that is one of a system's is added here.
+ */
+export function choicesOf({ models }: Pick<UpOptions, 'models'>): Record<string, string> {
+  return models === 'tiny' ? {} : { models }
+}
+
 function badValueWords(key: string, given: unknown, allowed: string): string {
   const shown = typeof given === 'string' ? given : JSON.stringify(given)
   return `--${flagOf(key)} cannot be ${shown}; it takes ${allowed}.`
@@ -196,7 +208,8 @@ function badValue(key: string, given: unknown, allowed: string): LocalCloudError
   return new LocalCloudError('BAD_VALUE', { message: badValueWords(key, given, allowed) })
 }
 
-function checkSystem(system: string, environment: string, systems: Record<string, string[]>): void {
+/** @throws LocalCloudError UNKNOWN_SYSTEM with the systems or overlays that there are */
+export function checkSystem(system: string, environment: string, systems: Record<string, string[]>): void {
   if (system === 'none') return
   const environments = systems[system]
   if (!environments) {
@@ -208,7 +221,7 @@ function checkSystem(system: string, environment: string, systems: Record<string
   if (!environments.includes(environment)) {
     throw new LocalCloudError('UNKNOWN_SYSTEM', {
       message: `The system ${system} has no overlay ${environment}.`,
-      hint: `--environment takes one of ${environments.join(', ')} for ${system}.`,
+      hint: `--overlay takes one of ${environments.join(', ')} for ${system}.`,
     })
   }
 }

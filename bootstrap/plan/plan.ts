@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { UpOptions } from './options.ts'
+import { choicesOf, type UpOptions } from './options.ts'
 
 /** What a cluster and its content are to be: the part of the options that the result depends on, nothing else. */
 export interface Plan {
@@ -14,7 +14,8 @@ export interface Plan {
   /** Contents of the patch files, so that a changed file is a changed plan. */
   kubeadmPatches: string[]
   addons: { name: string; version: string }[]
-  systems: { name: string; environment: string }[]
+  /** `choices`: values of the system's options that differ from the default; absent when there are none. */
+  systems: { name: string; environment: string; choices?: Record<string, string> }[]
   mergeKubeconfig: boolean
 }
 
@@ -26,6 +27,12 @@ export interface PlanInputs {
 
 /** The plan that these options ask for. Pure; the order of add-ons in the input does not matter. */
 export function makePlan(options: UpOptions, inputs: PlanInputs): Plan {
+  const choices = choicesOf(options)
+  const system = {
+    name: options.system,
+    environment: options.environment,
+    ...(Object.keys(choices).length === 0 ? {} : { choices }),
+  }
   return {
     name: options.name,
     provider: options.provider,
@@ -39,7 +46,7 @@ export function makePlan(options: UpOptions, inputs: PlanInputs): Plan {
     addons: inputs.addons
       .map(({ name, version }) => ({ name, version }))
       .sort((a, b) => (a.name < b.name ? -1 : 1)),
-    systems: options.system === 'none' ? [] : [{ name: options.system, environment: options.environment }],
+    systems: options.system === 'none' ? [] : [system],
     mergeKubeconfig: options.mergeKubeconfig,
   }
 }

@@ -1,12 +1,16 @@
 import type { Plan } from '../plan/plan.ts'
 import { requireIngressPorts } from './ports.ts'
 import type { Session } from './session.ts'
-import type { Step } from './step.ts'
+import type { Step, StepRun } from './step.ts'
 
-/** Opens the container engine, installing one first where there is none and that is allowed. */
+/**
+ * Opens the container engine, installing one first where there is none and that is allowed. `before` is called before anything
+ * is installed, and may refuse it.
+ */
 export function engineStep(
   session: Session,
   plan: Pick<Plan, 'listenAddress' | 'httpPort' | 'httpsPort'>,
+  before: (run: StepRun) => Promise<unknown>,
 ): Step {
   const words = async (): Promise<string> => {
     const engine = await session.engine()
@@ -26,6 +30,7 @@ export function engineStep(
     async apply(run) {
       // Without an engine no cluster of ours can hold the ports, so they are checked before anything is installed.
       await requireIngressPorts(plan)
+      await before(run)
       await session.engine((message) => {
         run.progress(message)
       })

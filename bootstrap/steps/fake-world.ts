@@ -6,6 +6,7 @@ import { fakeEngine, type FakeEngine } from '../engine/fake-engine.ts'
 import type { ImageSource, PreparedImages } from '../images/image-source.ts'
 import type { KubeObject } from '../kube/client.ts'
 import { fakeCluster, type FakeCluster } from '../kube/fake-client.ts'
+import type { Variant } from '../manifests/system-file.ts'
 import type { UpOptions } from '../plan/options.ts'
 import { makePlan } from '../plan/plan.ts'
 import { fakeProvider, type FakeProvider } from '../providers/fake-provider.ts'
@@ -26,6 +27,8 @@ export interface FakeWorld {
   addons: Addon[]
   probes: Record<string, ProbeResult>
   system: () => KubeObject[] | Promise<KubeObject[]>
+  variants: Variant[]
+  machine: { cores: number; memory: number }
   images: { observed: Observation; prepared: PreparedImages; prepare?: () => Promise<void> }
   /** What happened, in order: tools that were opened, probes, and what the provider and the cluster were told. */
   log: string[]
@@ -105,12 +108,18 @@ export function fakeWorld(base = 42_000): FakeWorld {
   const source: ImageSource = {
     kind: 'packages',
     why: 'no registry answered',
+    supply: () => {
+      const { preloaded, loadable } = world.images.prepared
+      const refs = loadable.map(({ ref }) => ref)
+      return Promise.resolve({ inNodes: preloaded, loadable: refs, madeHere: refs, registry: false })
+    },
     observe: () => Promise.resolve(world.images.observed),
-    async prepare() {
+    async prepare(_run, wanted) {
       log.push('prepare images')
       await world.images.prepare?.()
       world.images.observed = { state: 'done', reason: 'all there' }
-      return world.images.prepared
+      const { prepared } = world.images
+      return { ...prepared, loadable: prepared.loadable.filter(({ ref }) => wanted?.has(ref) ?? true) }
     },
   }
   const tools: Tools = {
@@ -133,6 +142,8 @@ export function fakeWorld(base = 42_000): FakeWorld {
       return Promise.resolve(world.probes[addon.name] ?? { result: 'pass', seen: `${addon.name} works` })
     },
     system: async () => world.system(),
+    variants: () => Promise.resolve(world.variants),
+    machine: () => world.machine,
   }
   const options: UpOptions = {
     paths: { repo, stateDir, cacheDir: join(stateDir, 'cache') },
@@ -143,6 +154,7 @@ export function fakeWorld(base = 42_000): FakeWorld {
     images: { kind: 'auto' },
     system: 'slate',
     environment: 'local',
+    models: 'tiny',
     httpPort: base + 1,
     httpsPort: base + 2,
     listenAddress: '127.0.0.1',
@@ -163,11 +175,13 @@ export function fakeWorld(base = 42_000): FakeWorld {
     addons: fakeAddons(),
     probes: {},
     system: fakeSystem,
+    variants: [],
+    machine: { cores: 2, memory: 8 * 2 ** 30 },
     images: {
       observed: { state: 'absent', reason: 'not built' },
       prepared: {
         nodeImage: 'local-cloud/node:1',
-        preloaded: ['quay.io/x/cilium:1'],
+        preloaded: ['quay.io/x/cilium:1', 'docker.io/ollama/ollama:0.17.4'],
         loadable: [{ ref: 'docker.io/library/slate:local', archive: '/slate.tar', id: 'sha256:1' }],
       },
     },

@@ -18,18 +18,30 @@ export async function loadNow(session: Session, refs: readonly string[], run: St
   if (images.length > 0) await (await session.provider()).loadImages(session.name, images, run)
 }
 
-/** Has every image that the node image does not hold in every node. `early` are loaded by the step that needs them first. */
-export function loadImagesStep(session: Session, early: readonly string[], needs: readonly string[]): Step {
+export interface LoadImagesOptions {
+  /** Loaded by the step that needs them first. */
+  early: readonly string[]
+  /** Full references of everything that pods of the plan run. */
+  wanted: (run: StepRun) => Promise<ReadonlySet<string>>
+  needs: readonly string[]
+}
+
+/** Has every wanted image that the source can load in every node. */
+export function loadImagesStep(session: Session, { early, wanted, needs }: LoadImagesOptions): Step {
   return {
     id: 'load-images',
     title: 'Images in the nodes',
     needs,
     timeoutMs: 20 * 60_000,
-    async observe() {
+    async observe(run) {
       const { cluster, record } = await session.look()
       if (!cluster) return { state: 'absent', reason: `no cluster ${session.name}` }
       const loaded = record?.images
       if (!loaded) return { state: 'absent', reason: 'none loaded yet' }
+      const { loadable } = await (await session.imageSource()).supply(run.signal)
+      const used = await wanted(run)
+      const missing = loadable.filter((ref) => used.has(ref) && loaded.ids[ref] === undefined)
+      if (missing.length > 0) return { state: 'partial', reason: `not loaded yet: ${missing.join(', ')}` }
       const prepared = session.prepared()
       const newer = (prepared?.loadable ?? []).filter(({ ref, id }) => loaded.ids[ref] !== id)
       if (

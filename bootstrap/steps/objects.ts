@@ -1,4 +1,5 @@
 import { managedLabel } from '../engine/engine.ts'
+import { canonicalReference } from '../images/canonical-reference.ts'
 import type { KubeObject, ObjectRef } from '../kube/client.ts'
 import { canonicalHash } from '../plan/plan.ts'
 
@@ -73,7 +74,7 @@ function withImageIds(object: KubeObject, imageIds: Readonly<Record<string, stri
   const template = (object['spec'] as { template?: PodTemplate } | undefined)?.template
   if (!rolledOut.has(object.kind) || !template) return object
   const used = [...(template.spec?.containers ?? []), ...(template.spec?.initContainers ?? [])]
-    .map((container) => imageIds[normalRef(container.image ?? '')])
+    .map((container) => imageIds[canonicalReference(container.image ?? '')])
     .filter((id) => id !== undefined)
   if (used.length === 0) return object
   template.metadata = {
@@ -84,11 +85,4 @@ function withImageIds(object: KubeObject, imageIds: Readonly<Record<string, stri
     },
   }
   return object
-}
-
-/** The full form of an image reference: `slate:local` is `docker.io/library/slate:local`. */
-export function normalRef(ref: string): string {
-  const [first = '', ...rest] = ref.split('/')
-  if (rest.length === 0) return `docker.io/library/${ref}`
-  return /[.:]/.test(first) || first === 'localhost' ? ref : `docker.io/${ref}`
 }

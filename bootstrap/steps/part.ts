@@ -1,5 +1,6 @@
 import type { KubeObject } from '../kube/client.ts'
 import { canonicalHash } from '../plan/plan.ts'
+import { finishedJobs, finishedRecord, finishedWords, isThere } from './finished-jobs.ts'
 import {
   appliedAnnotation,
   parseRefKey,
@@ -11,6 +12,7 @@ import {
 } from './objects.ts'
 import { deleteObjects } from './prune.ts'
 import type { PartRecord } from './record.ts'
+import { deleteReplaced, jobsToReplace, volumesToReplace } from './replace-objects.ts'
 import type { Session } from './session.ts'
 import type { Observation, Step, StepRun } from './step.ts'
 import { waitForWorkloads } from './wait-for-workloads.ts'
@@ -59,21 +61,23 @@ export async function observePart(
   const { cluster, kube, record, trouble } = await session.look()
   if (!cluster) return { state: 'absent', reason: `no cluster ${session.name}` }
   if (!kube) return { state: 'partial', reason: `the API does not answer: ${trouble ?? 'no reason known'}` }
+  const recorded = record?.parts[part]
+  const finished = await finishedJobs((ref) => session.find(ref), recorded, desired)
   const found = await Promise.all(
     desired.map(async ({ ref, hash }) => {
       const objects = await session.ours(ref.apiVersion, ref.kind)
       // The API puts namespaced objects that name no namespace into `default`.
       const object = objects.get(`${ref.namespace ?? ''}/${ref.name}`) ?? objects.get(`default/${ref.name}`)
-      return { ref, hash, object }
+      return { ref, hash, object, done: finished.has(refKey(ref)) && !isThere(object) }
     }),
   )
   const total = String(desired.length)
-  const missing = found.filter(({ object }) => !object || object.metadata.deletionTimestamp !== undefined)
+  const missing = found.filter(({ object, done }) => !isThere(object) && !done)
   if (missing.length === desired.length && desired.length > 0) {
     return { state: 'absent', reason: `none of its ${total} objects is there` }
   }
   const differing = found.filter(
-    ({ object, hash }) => object && object.metadata.annotations?.[appliedAnnotation] !== hash,
+    ({ object, hash, done }) => !done && object && object.metadata.annotations?.[appliedAnnotation] !== hash,
   )
   if (missing.length > 0 || differing.length > 0) {
     const counts = [
@@ -86,7 +90,6 @@ export async function observePart(
       reason: `of ${total} objects ${counts.join(' and ')}, the first ${first ? refWords(first.ref) : ''}`,
     }
   }
-  const recorded = record?.parts[part]
   const hashes = desiredHashes(desired)
   const stale = Object.keys(recorded?.objects ?? {}).filter((key) => hashes[key] === undefined)
   if (stale[0] !== undefined) {
@@ -96,7 +99,10 @@ export async function observePart(
     }
   }
   const workloads = found.filter(({ ref }) => readyCondition(ref.kind) !== undefined)
-  const states = workloads.map(({ ref, object }) => ({ ref, ...readiness(ref.kind, object) }))
+  const states = workloads.map(({ ref, object, done }) => ({
+    ref,
+    ...(done ? { ready: true, words: finishedWords } : readiness(ref.kind, object)),
+  }))
   const ready = `${String(states.filter((state) => state.ready).length)} of ${String(states.length)} ready`
   const unready = states.find((state) => !state.ready)
   if (unready) return { state: 'partial', reason: `${ready}: ${unready.ref.name} ${unready.words}` }
@@ -126,19 +132,31 @@ export function partStep(session: Session, part: Part): Step {
         : observed
     },
     async apply(run) {
+      const { signal } = run
       const kube = await session.kube()
+      const { record } = await session.look()
+      const old = record?.parts[part.part]
       const wanted = await desired(run)
       await part.before?.(run)
-      const changes = await kube.apply(
-        wanted.map(({ object }) => object),
-        { signal: run.signal },
-      )
-      session.objectsChanged()
-      const changed = changes.filter(({ change }) => change !== 'unchanged').length
+      const finished = await finishedJobs((ref) => session.find(ref), old, wanted)
+      const pending = wanted.filter(({ ref }) => !finished.has(refKey(ref)))
+      const jobs = await jobsToReplace(pending, (ref) => session.find(ref))
+      const again = new Set(jobs.map((job) => job.wanted))
+      await deleteReplaced(session, kube, await volumesToReplace(pending, (ref) => session.find(ref)), signal)
+      const apply = async (some: readonly StampedObject[]): Promise<number> => {
+        const changes = await kube.apply(
+          some.map(({ object }) => object),
+          { signal },
+        )
+        session.objectsChanged()
+        return changes.filter(({ change }) => change !== 'unchanged').length
+      }
+      let changed = await apply(pending.filter((one) => !again.has(one)))
+      // Only now, for before this the server had not accepted the rest.
+      await deleteReplaced(session, kube, jobs, signal)
+      if (again.size > 0) changed += await apply([...again])
       run.progress(`${String(changed)} of ${String(wanted.length)} objects applied`)
-      const { record } = await session.look()
       const objects = desiredHashes(wanted)
-      const old = record?.parts[part.part]
       const elsewhere = new Set(
         Object.entries(record?.parts ?? {}).flatMap(([key, other]) =>
           key === part.part ? [] : Object.keys(other.objects),
@@ -149,10 +167,10 @@ export function partStep(session: Session, part: Part): Step {
       )
       if (stale.length > 0) {
         run.progress(`removing ${stale.map((key) => refWords(parseRefKey(key))).join(', ')}`)
-        await deleteObjects(kube, stale.map(parseRefKey), run.signal)
+        await deleteObjects(kube, stale.map(parseRefKey), signal)
         session.objectsChanged()
       }
-      const { proven, seen } = old ?? {}
+      const { proven, seen, finished: before } = old ?? {}
       await session.record({
         parts: {
           [part.part]: {
@@ -160,6 +178,7 @@ export function partStep(session: Session, part: Part): Step {
             objects,
             ...(proven === undefined ? {} : { proven }),
             ...(seen === undefined ? {} : { seen }),
+            ...(before === undefined ? {} : { finished: before }),
           },
         },
       })
@@ -167,9 +186,11 @@ export function partStep(session: Session, part: Part): Step {
     async verify(run) {
       const kube = await session.kube()
       const wanted = await desired(run)
+      const { record } = await session.look()
+      const finished = await finishedJobs((ref) => session.find(ref), record?.parts[part.part], wanted)
       const ready = await waitForWorkloads(
         kube,
-        wanted.map(({ ref }) => ref),
+        wanted.map(({ ref }) => ref).filter((ref) => !finished.has(refKey(ref))),
         left(),
         run,
       )
@@ -177,8 +198,17 @@ export function partStep(session: Session, part: Part): Step {
       const seen = proof === '' ? ready : proof
       session.objectsChanged()
       const objects = desiredHashes(wanted)
+      const ended = await finishedRecord((ref) => session.find(ref), wanted)
       await session.record({
-        parts: { [part.part]: { title: part.title, objects, proven: provenHash(objects), seen } },
+        parts: {
+          [part.part]: {
+            title: part.title,
+            objects,
+            proven: provenHash(objects),
+            seen,
+            ...(Object.keys(ended).length === 0 ? {} : { finished: ended }),
+          },
+        },
       })
       return seen
     },

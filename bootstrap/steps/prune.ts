@@ -11,8 +11,8 @@ export const partsOf = (plan: Plan): string[] => [
 ]
 
 /**
- * Deletes these objects and returns when they are gone: what lives in a deleted namespace goes with it, everything else
- * first. Absent objects are success.
+ * Deletes these objects and returns when they are gone: what lives in a deleted namespace goes with it, volumes after the claims
+ * that protect them, everything else first. Absent objects are success.
  */
 export async function deleteObjects(
   kube: KubeClient,
@@ -20,15 +20,15 @@ export async function deleteObjects(
   signal: AbortSignal,
 ): Promise<void> {
   const namespaces = new Set(refs.filter((ref) => ref.kind === 'Namespace').map((ref) => ref.name))
+  const remove = async (some: readonly ObjectRef[]): Promise<void> => {
+    await Promise.all(some.map((ref) => kube.delete(ref, { signal, wait: true })))
+  }
   const others = refs.filter(
     (ref) => ref.kind !== 'Namespace' && !(ref.namespace !== undefined && namespaces.has(ref.namespace)),
   )
-  await Promise.all(others.map((ref) => kube.delete(ref, { signal, wait: true })))
-  await Promise.all(
-    [...namespaces].map((name) =>
-      kube.delete({ apiVersion: 'v1', kind: 'Namespace', name }, { signal, wait: true }),
-    ),
-  )
+  await remove(others.filter((ref) => ref.kind !== 'PersistentVolume'))
+  await remove([...namespaces].map((name) => ({ apiVersion: 'v1', kind: 'Namespace', name })))
+  await remove(others.filter((ref) => ref.kind === 'PersistentVolume'))
 }
 
 /** Removes from the cluster the add-ons and systems that an earlier plan had and this one has not. */

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import { detectHostLimits } from '../host/host-limits.ts'
 import type { Engine } from '../engine/engine.ts'
@@ -80,10 +79,18 @@ export function realTools(options: RealToolsOptions): Tools {
       const { runProbe } = await import('../addons/run-probe.ts')
       return runProbe(addon, kube, context)
     },
-    async system(system, environment, signal) {
-      const { validateOverlay } = await import('../manifests/validate.ts')
+    async system(choice, signal) {
+      const { validateSystem } = await import('../manifests/validate.ts')
       await renderer(signal)
-      return validateOverlay(join(paths.repo, 'overlays', system, environment), { paths, signal })
+      return validateSystem(choice, { paths, signal })
+    },
+    machine() {
+      const { cpus, memory } = detectHostLimits()
+      return { cores: cpus, memory }
+    },
+    async variants({ system, choices }) {
+      const { readSystemFile, variantsOf } = await import('../manifests/system-file.ts')
+      return variantsOf(await readSystemFile(paths.repo, system), system, choices)
     },
   }
 }

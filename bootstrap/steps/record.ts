@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { managedLabel } from '../engine/engine.ts'
 import type { KubeClient, KubeObject, ObjectRef } from '../kube/client.ts'
 import { canonicalHash, type Plan } from '../plan/plan.ts'
+import type { FinishedJob } from './finished-jobs.ts'
 
 /** The ConfigMap in which a cluster remembers what it was made to be. */
 export const recordRef: ObjectRef = {
@@ -19,6 +20,8 @@ export interface PartRecord {
   proven?: string
   /** What the proof saw. */
   seen?: string
+  /** Jobs that were complete then and delete themselves, by object key. */
+  finished?: Record<string, FinishedJob>
 }
 
 export interface RecordedImages {
@@ -54,7 +57,13 @@ const planShape = z.object({
   extraMounts: z.array(z.object({ hostPath: z.string(), containerPath: z.string(), readOnly: z.boolean() })),
   kubeadmPatches: z.array(z.string()),
   addons: z.array(z.object({ name: z.string(), version: z.string() })),
-  systems: z.array(z.object({ name: z.string(), environment: z.string() })),
+  systems: z.array(
+    z.object({
+      name: z.string(),
+      environment: z.string(),
+      choices: z.record(z.string(), z.string()).exactOptional(),
+    }),
+  ),
   mergeKubeconfig: z.boolean(),
 })
 const imagesShape = z.object({
@@ -69,6 +78,7 @@ const partShape = z.object({
   objects: z.record(z.string(), z.string()),
   proven: z.string().exactOptional(),
   seen: z.string().exactOptional(),
+  finished: z.record(z.string(), z.object({ hash: z.string(), ground: z.string() })).exactOptional(),
 })
 const partPrefix = 'part.'
 

@@ -3,7 +3,7 @@ import { managedLabel, type Engine } from '../engine/engine.ts'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import { toLocalCloudError } from '../errors/to-local-cloud-error.ts'
 import type { ImageSource, PreparedImages } from '../images/image-source.ts'
-import type { KubeClient, KubeObject } from '../kube/client.ts'
+import type { KubeClient, KubeObject, ObjectRef } from '../kube/client.ts'
 import type { ImagesChoice, Paths } from '../plan/options.ts'
 import { canonicalJson } from '../plan/plan.ts'
 import type { ClusterProvider, FoundCluster } from '../providers/provider.ts'
@@ -59,9 +59,13 @@ export interface Session {
   kube(): Promise<KubeClient>
   /** Our objects of one kind in all namespaces by `namespace/name`; empty where the kind is unknown. */
   ours(apiVersion: string, kind: string): Promise<ReadonlyMap<string, KubeObject>>
+  /** One of our objects, out of the lists. */
+  find(ref: ObjectRef): Promise<KubeObject | undefined>
   /** Writes these members of the record in the cluster. */
   record(change: RecordChange): Promise<void>
   imageSource(): Promise<ImageSource>
+  /** Says which images are to be loaded into nodes; without it, all that the source has. Call before any step runs. */
+  wantImages(wanted: (run: StepRun) => Promise<ReadonlySet<string>>): void
   /** Makes or fetches the images when that has not been done in this run. */
   prepareImages(run: StepRun): Promise<PreparedImages>
   /** Whether `prepareImages` ran in this session. */
@@ -109,6 +113,7 @@ export function createSession(options: SessionOptions): Session {
   const files = clusterFiles(paths, name)
   const lists = new Map<string, Promise<ReadonlyMap<string, KubeObject>>>()
   let preparedImages: PreparedImages | undefined
+  let wantedImages: ((run: StepRun) => Promise<ReadonlySet<string>>) | undefined
   let installed: Engine | undefined
   let changed = false
 
@@ -184,6 +189,18 @@ export function createSession(options: SessionOptions): Session {
     )
   }
 
+  const ours = (apiVersion: string, kind: string): Promise<ReadonlyMap<string, KubeObject>> => {
+    const key = `${apiVersion} ${kind}`
+    const known = lists.get(key)
+    if (known) return known
+    const asked = list(apiVersion, kind)
+    lists.set(key, asked)
+    asked.catch(() => {
+      if (lists.get(key) === asked) lists.delete(key)
+    })
+    return asked
+  }
+
   const imageSource = remembered(async (): Promise<ImageSource> => {
     // A cluster keeps the source it was made from unless another one is asked for: no registry is asked again.
     const kept = options.images.kind === 'auto' ? (await look()).record?.images : undefined
@@ -193,8 +210,9 @@ export function createSession(options: SessionOptions): Session {
     return {
       kind: source.kind,
       why: kept.why,
+      supply: (stop) => source.supply(stop),
       observe: (run) => source.observe(run),
-      prepare: (run) => source.prepare(run),
+      prepare: (run, wanted) => source.prepare(run, wanted),
     }
   })
 
@@ -232,17 +250,8 @@ export function createSession(options: SessionOptions): Session {
         message: `The API of cluster ${name} does not answer: ${trouble ?? 'no reason known'}.`,
       })
     },
-    ours(apiVersion, kind) {
-      const key = `${apiVersion} ${kind}`
-      const known = lists.get(key)
-      if (known) return known
-      const asked = list(apiVersion, kind)
-      lists.set(key, asked)
-      asked.catch(() => {
-        if (lists.get(key) === asked) lists.delete(key)
-      })
-      return asked
-    },
+    ours,
+    find: async (ref) => (await ours(ref.apiVersion, ref.kind)).get(`${ref.namespace ?? ''}/${ref.name}`),
     async record(change) {
       const seen = await look()
       if (!seen.kube) return
@@ -252,8 +261,11 @@ export function createSession(options: SessionOptions): Session {
       if (record) seen.record = record
     },
     imageSource,
+    wantImages(wanted) {
+      wantedImages = wanted
+    },
     async prepareImages(run) {
-      preparedImages ??= await (await imageSource()).prepare(run)
+      preparedImages ??= await (await imageSource()).prepare(run, await wantedImages?.(run))
       return preparedImages
     },
     prepared: () => preparedImages,

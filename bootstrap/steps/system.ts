@@ -1,36 +1,31 @@
 import type { KubeObject } from '../kube/client.ts'
+import { systemWords, type SystemChoice } from '../manifests/system-choice.ts'
 import { loadedIds } from './load-images.ts'
 import { partStep } from './part.ts'
 import type { Session } from './session.ts'
 import type { Step, StepRun } from './step.ts'
 
-export interface SystemOptions {
-  system: string
-  environment: string
-}
-
 /** The system's objects, rendered and validated once per command. */
 export type Render = (run: Pick<StepRun, 'signal'>) => Promise<readonly KubeObject[]>
 
 /** Renders on the first call and gives the same objects afterwards; for `none` there are none. */
-export function systemRenderer(session: Session, { system, environment }: SystemOptions): Render {
+export function systemRenderer(session: Session, choice: SystemChoice): Render {
   let rendered: Promise<readonly KubeObject[]> | undefined
   return ({ signal }) =>
-    (rendered ??= system === 'none' ? Promise.resolve([]) : session.tools.system(system, environment, signal))
+    (rendered ??= choice.system === 'none' ? Promise.resolve([]) : session.tools.system(choice, signal))
 }
 
 /**
  * Renders and validates everything that will be applied, needing nothing, so that a wrong manifest is found before
  * anything is changed. RENDER_FAILED and MANIFEST_INVALID come from `observe`.
  */
-export function manifestsStep(options: SystemOptions & { render: Render; addonObjects: number }): Step {
+export function manifestsStep(options: { choice: SystemChoice; render: Render; addonObjects: number }): Step {
+  const { system, environment } = options.choice
   const seen = async (run: StepRun): Promise<string> => {
     const objects = await options.render(run)
-    const system =
-      options.system === 'none'
-        ? ''
-        : ` and ${String(objects.length)} objects of ${options.system}/${options.environment}`
-    return `${String(options.addonObjects)} objects of add-ons${system} are valid`
+    const words =
+      system === 'none' ? '' : ` and ${String(objects.length)} objects of ${system}/${environment}`
+    return `${String(options.addonObjects)} objects of add-ons${words} are valid`
   }
   return {
     id: 'manifests',
@@ -43,19 +38,37 @@ export function manifestsStep(options: SystemOptions & { render: Render; addonOb
   }
 }
 
-/** The system: applied, and every workload of it ready, under one deadline. */
+/**
+ * The system: applied, and every workload of it ready, under one deadline. Before that it is told what the chosen options bring,
+ * and when they need a network that may not be there.
+ */
 export function systemStep(
   session: Session,
-  options: SystemOptions & { render: Render; needs: readonly string[]; timeoutMs: number },
+  options: { choice: SystemChoice; render: Render; needs: readonly string[]; timeoutMs: number },
 ): Step {
+  const { choice } = options
   return partStep(session, {
-    part: `system.${options.system}`,
+    part: `system.${choice.system}`,
     step: 'system',
-    title: `System ${options.system} (${options.environment})`,
+    title: `System ${systemWords(choice)}`,
     needs: options.needs,
     timeoutMs: options.timeoutMs,
     objects: options.render,
     imageIds: () => loadedIds(session),
+    async before() {
+      const { emit } = session
+      for (const { notice, needsNetwork } of await session.tools.variants(choice)) {
+        if (notice !== undefined) emit({ type: 'notice', level: 'info', message: notice })
+        const { kind } = await session.imageSource()
+        if (needsNetwork && kind !== 'registry') {
+          emit({
+            type: 'notice',
+            level: 'warning',
+            message: `The images come from ${kind}, so that this machine may have no network; ${systemWords(choice)} needs one, and waits for it in vain where there is none.`,
+          })
+        }
+      }
+    },
     prove: () => Promise.resolve(''),
   })
 }

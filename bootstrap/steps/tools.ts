@@ -2,6 +2,8 @@ import type { Addon, ProbeResult } from '../addons/addon.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { ImageSource } from '../images/image-source.ts'
 import type { KubeClient, KubeObject } from '../kube/client.ts'
+import type { SystemChoice } from '../manifests/system-choice.ts'
+import type { Variant } from '../manifests/system-file.ts'
 import type { ImagesChoice } from '../plan/options.ts'
 import type { ClusterProvider } from '../providers/provider.ts'
 
@@ -26,6 +28,13 @@ export interface Tools {
     addon: Addon,
     context: { kube: KubeClient; ingressUrl: string; shellImage: string; signal: AbortSignal },
   ): Promise<ProbeResult>
-  /** The objects of overlays/SYSTEM/ENVIRONMENT, rendered and validated without a cluster: RENDER_FAILED, MANIFEST_INVALID. */
-  system(name: string, environment: string, signal: AbortSignal): Promise<KubeObject[]>
+  /**
+   * The objects of overlays/SYSTEM/ENVIRONMENT with the chosen options, rendered and validated without a cluster: RENDER_FAILED,
+   * MANIFEST_INVALID, BAD_SYSTEM_FILE, BAD_VALUE.
+   */
+  system(choice: SystemChoice, signal: AbortSignal): Promise<KubeObject[]>
+  /** Cores and bytes of memory of this machine. */
+  machine(): { cores: number; memory: number }
+  /** What the chosen options change in the system. */
+  variants(choice: SystemChoice): Promise<Variant[]>
 }

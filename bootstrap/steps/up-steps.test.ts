@@ -166,7 +166,7 @@ describe('a second up', () => {
 
 describe('a newer node image', () => {
   it('is refused while a cluster runs that was made of another, and nothing is applied', async () => {
-    world.images.prepared.preloaded = ['quay.io/cilium/cilium:v1']
+    world.images.prepared.preloaded.push('quay.io/cilium/cilium:v1')
     await world.up()
     forget()
     world.images.observed = { state: 'partial', reason: 'the node image is to be assembled' }
@@ -316,9 +316,11 @@ const stuck = { observedGeneration: 1, replicas: 1, updatedReplicas: 1, availabl
 describe('an interrupted up', () => {
   const ids = [
     'manifests',
+    'fit',
     'engine',
     'existing',
     'ports',
+    'image-supply',
     'images',
     'provider-tools',
     'cluster',

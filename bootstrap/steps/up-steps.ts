@@ -1,10 +1,14 @@
 import type { Addon } from '../addons/addon.ts'
-import type { UpOptions } from '../plan/options.ts'
+import { imagesOf } from '../fit/images.ts'
+import type { SystemChoice } from '../manifests/system-choice.ts'
+import { choicesOf, type UpOptions } from '../plan/options.ts'
 import type { Plan } from '../plan/plan.ts'
 import { addonStep, shellImage } from './addon.ts'
 import { clusterStep } from './cluster.ts'
 import { engineStep } from './engine.ts'
 import { existingStep } from './existing.ts'
+import { fitCheck, fitStep } from './fit.ts'
+import { imageSupplyStep } from './image-supply.ts'
 import { imagesStep } from './images.ts'
 import { loadImagesStep } from './load-images.ts'
 import { mergeKubeconfigStep } from './merge-kubeconfig.ts'
@@ -13,7 +17,7 @@ import { providerToolsStep } from './provider-tools.ts'
 import { pruneStep } from './prune.ts'
 import { recordPlanStep } from './record-plan.ts'
 import type { Session } from './session.ts'
-import type { Step } from './step.ts'
+import type { Step, StepRun } from './step.ts'
 import { manifestsStep, systemRenderer, systemStep, type Render } from './system.ts'
 
 export interface UpGraph {
@@ -46,7 +50,12 @@ export function upSteps(
   toolVersion: string,
 ): UpGraph {
   const { system, environment, timeoutMs } = options
-  const render = systemRenderer(session, { system, environment })
+  const choice: SystemChoice = { system, environment, choices: system === 'none' ? {} : choicesOf(options) }
+  const render = systemRenderer(session, choice)
+  const wanted = async (run: StepRun): Promise<ReadonlySet<string>> =>
+    new Set([...addons.flatMap((addon) => addon.images), shellImage, ...imagesOf(await render(run))])
+  session.wantImages(wanted)
+  const fits = fitCheck(session, { plan, addons, choice, render, machine: session.tools.machine() })
   const networkAddon = addons.find((addon) => addon.name === network)
   const afterNetwork = [...(networkAddon ? [`addon:${network}`] : []), 'load-images']
   const addonSteps = addons.map((addon) =>
@@ -67,8 +76,7 @@ export function upSteps(
       ? []
       : [
           systemStep(session, {
-            system,
-            environment,
+            choice,
             render,
             needs: [...afterNetwork, 'prune', 'manifests'],
             timeoutMs,
@@ -84,16 +92,18 @@ export function upSteps(
   return {
     render,
     steps: [
-      manifestsStep({ system, environment, render, addonObjects }),
-      engineStep(session, plan),
+      manifestsStep({ choice, render, addonObjects }),
+      fitStep(fits, ['manifests']),
+      engineStep(session, plan, fits),
       existingStep(session, plan, options.recreate, ['engine']),
       portsStep(session, plan, ['existing']),
-      imagesStep(session, ['manifests', 'ports']),
+      imageSupplyStep(session, { choice, render, needs: ['manifests', 'fit', 'ports'] }),
+      imagesStep(session, ['image-supply']),
       // A bundle brings the program along.
       providerToolsStep(
         session,
         options.provider,
-        options.images.kind === 'bundle' ? ['images'] : ['manifests', 'ports'],
+        options.images.kind === 'bundle' ? ['images'] : ['manifests', 'fit', 'ports'],
       ),
       clusterStep(session, {
         plan,
@@ -101,7 +111,11 @@ export function upSteps(
         needs: ['images', 'provider-tools'],
         timeoutMs: Math.min(timeoutMs, 15 * 60_000),
       }),
-      loadImagesStep(session, networkAddon ? [...networkAddon.images, shellImage] : [], ['cluster']),
+      loadImagesStep(session, {
+        early: networkAddon ? [...networkAddon.images, shellImage] : [],
+        wanted,
+        needs: ['cluster'],
+      }),
       pruneStep(session, plan, ['cluster'], timeoutMs),
       ...addonSteps,
       ...systemSteps,

@@ -2,13 +2,17 @@ import type { Condition, KubeObject } from '../kube/client.ts'
 import { apiServiceAvailable } from '../kube/conditions/api-service-available.ts'
 import { daemonSetReady } from '../kube/conditions/daemon-set-ready.ts'
 import { deploymentAvailable } from '../kube/conditions/deployment-available.ts'
+import { jobComplete } from '../kube/conditions/job-complete.ts'
 import { pvcBound } from '../kube/conditions/pvc-bound.ts'
 import { statefulSetReady } from '../kube/conditions/stateful-set-ready.ts'
+import { volumeUsable } from '../kube/conditions/volume-usable.ts'
 
 const conditions: Record<string, Condition> = {
   APIService: apiServiceAvailable,
   DaemonSet: daemonSetReady,
   Deployment: deploymentAvailable,
+  Job: jobComplete,
+  PersistentVolume: volumeUsable,
   PersistentVolumeClaim: pvcBound,
   StatefulSet: statefulSetReady,
 }

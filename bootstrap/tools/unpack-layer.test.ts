@@ -2,9 +2,10 @@ import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { fakeCli } from '../engine/testing/fake-cli.ts'
 import type { Paths } from '../plan/options.ts'
 import { runCommand } from '../process/run-command.ts'
-import { helmPath } from './helm.ts'
+import { helmPath, requireMajor } from './helm.ts'
 import { kubectlPath } from './kubectl.ts'
 import { onPath, toolPath } from './unpack-layer.ts'
 
@@ -60,6 +61,23 @@ describe('onPath', () => {
     await expect(onPath('kubectl', folder)).rejects.toMatchObject({
       code: 'MISSING_TOOL',
       hint: expect.stringContaining('Install kubectl') as string,
+    })
+  })
+})
+
+describe('a helm on PATH', () => {
+  const helm = (version: string) =>
+    fakeCli(folder, 'helm', [{ when: 'version *', stdout: version, exit: version === '' ? 1 : 0 }]).program
+
+  it('is used when it is a Helm 4', async () => {
+    const program = helm('v4.0.1')
+    expect(await requireMajor(program, signal)).toBe(program)
+  })
+
+  it.each(['v3.19.0', 'v40.0.0', ''])('is refused when it says %j', async (version) => {
+    await expect(requireMajor(helm(version), signal)).rejects.toMatchObject({
+      code: 'MISSING_TOOL',
+      hint: expect.stringContaining('Install Helm 4') as string,
     })
   })
 })

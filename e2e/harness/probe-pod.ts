@@ -109,7 +109,7 @@ const podReady: Condition = (pod) => {
 
 /** Makes the pod and returns when its web server answers. @throws LocalCloudError WAIT_TIMEOUT with the pod's reason. */
 export async function startProbePod(options: ProbePodOptions): Promise<ProbePod> {
-  const { kube, namespace, name, signal, timeoutMs = 60_000 } = options
+  const { kube, namespace, name, signal, timeoutMs = 120_000 } = options
   const ref = { apiVersion: 'v1', kind: 'Pod', name, namespace }
   const remove = () =>
     kube.delete(ref, { signal: AbortSignal.timeout(30_000), wait: true, gracePeriodSeconds: 0 })

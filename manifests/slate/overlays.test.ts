@@ -1,72 +1,102 @@
-import { readFileSync } from 'node:fs'
-import { expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
-import { readContract } from './contract.ts'
-import { at, idOf, listAt, podSpecOf, textAt } from './manifest.ts'
+import { type EnvironmentName, readContract } from './contract.ts'
+import { differences, type Difference, valuesOf } from './differences.ts'
+import { documentedTable } from './documentation.ts'
+import { idOf } from './manifest.ts'
 import { rendered } from './rendered.ts'
 
-const { deployments, environments } = readContract()
+const { environments } = readContract()
+const overlays = (Object.keys(environments) as EnvironmentName[]).filter((name) => name !== 'base')
 
-/** The objects without the fields that `docs/systems/slate.md` lists as the differences of the overlay. */
-function withoutDifferences(manifests: readonly KubeObject[]): Map<string, KubeObject> {
-  const stripped = structuredClone(manifests) as KubeObject[]
-  for (const manifest of stripped) {
-    const pod = podSpecOf(manifest)
-    if (pod === undefined) continue
-    for (const container of listAt(pod, 'containers') as Record<string, unknown>[]) {
-      for (const field of ['image', 'imagePullPolicy', 'resources']) Reflect.deleteProperty(container, field)
-    }
-    Reflect.deleteProperty(pod as object, 'nodeSelector')
+/** One line of the table of differences in `docs/systems/slate.md`. */
+interface Row {
+  what: string
+  matches: (object: string, field: string) => boolean
+  /** By environment: a value, undefined for a value that is not there, or a text that refers to another place. */
+  cells: Map<string, Cell>
+}
+type Cell = { value: string | undefined } | { text: string } | 'as base'
+
+const columns = ['what', 'objects', 'field', 'base, staging', 'local', 'dev', 'prod', 'reason']
+const table = documentedTable(...columns).map((line): Row => {
+  const patterns = (column: string) =>
+    [...(line[column] ?? '').matchAll(/`([^`]+)`/g)].map(([, text = '']) => text)
+  const [objects, fields] = [patterns('objects'), patterns('field')]
+  return {
+    what: line['what'] ?? '',
+    matches: (object, field) =>
+      objects.some((pattern) => isLike(object, pattern)) && fields.some((pattern) => isLike(field, pattern)),
+    cells: new Map(columns.slice(3, -1).flatMap((column) => cellsOf(column, line[column] ?? ''))),
   }
-  return new Map(stripped.map((manifest) => [idOf(manifest), manifest]))
+})
+
+/** A column for several environments has the value of the first; the others are the same. */
+function cellsOf(column: string, text: string): [string, Cell][] {
+  return column.split(', ').map((name, index) => [name, index === 0 ? cellOf(text) : 'as base'])
 }
 
-it('differs from the base only in images, pull policy, resources and node selector', async () => {
-  const [base, local] = await Promise.all([
-    rendered(environments.base.render),
-    rendered(environments.local.render),
-  ])
-  expect(withoutDifferences(local)).toEqual(withoutDifferences(base))
+/** `*` stands for any part of a name, and for one word of a field. */
+function isLike(text: string, pattern: string): boolean {
+  const parts = pattern.split('*').map((part) => part.replace(/[.\\/[\]]/g, '\\$&'))
+  return new RegExp(`^${parts.join('[^ ]*')}$`).test(text)
+}
+
+function cellOf(text: string): Cell {
+  if (text === 'as base') return text
+  if (text === 'none') return { value: undefined }
+  const [, code] = /^`(.*)`$/.exec(text) ?? []
+  return code === undefined ? { text } : { value: code === "''" ? '' : code }
+}
+
+const explains = (row: Row, environment: string, difference: Difference): boolean => {
+  const cell = row.cells.get(environment) ?? 'as base'
+  if (!row.matches(difference.object, difference.field) || cell === 'as base') return false
+  return 'text' in cell || cell.value === difference.other
+}
+
+describe.each(overlays)('the overlay %s', (environment) => {
+  let found: Difference[]
+  beforeAll(async () => {
+    const [base, other] = await Promise.all(
+      [environments.base, environments[environment]].map(({ render }) => rendered(render)),
+    )
+    found = differences(base ?? [], other ?? [])
+  }, 30_000)
+
+  it('differs from the base in nothing but what the documentation lists', () => {
+    expect(found.filter((one) => !table.some((row) => explains(row, environment, one)))).toEqual([])
+  })
+
+  it('differs in everything that the documentation lists', () => {
+    const stale = table.filter(
+      (row) =>
+        (row.cells.get(environment) ?? 'as base') !== 'as base' &&
+        !found.some((one) => explains(row, environment, one)),
+    )
+    expect(stale.map(({ what }) => what)).toEqual([])
+  })
 })
 
-it('leaves the images that are not SLATE’s own as they are', async () => {
-  const foreign = (manifests: readonly KubeObject[]) =>
-    manifests
-      .filter(({ kind }) => kind === 'Deployment')
-      .map((manifest) => at(podSpecOf(manifest), 'containers', 0, 'image'))
-      .filter((image) => image !== environments.base.image && image !== environments.local.image)
-  const [base, local] = await Promise.all([
-    rendered(environments.base.render),
-    rendered(environments.local.render),
-  ])
-  expect(foreign(local)).toEqual(foreign(base))
-  expect(foreign(local)).toHaveLength(2)
-})
+describe('the table of differences', () => {
+  let base: KubeObject[]
+  beforeAll(async () => {
+    base = await rendered(environments.base.render)
+  })
 
-it('is described with its requests and limits', async () => {
-  const page = readFileSync(new URL('../../docs/systems/slate.md', import.meta.url), 'utf8')
-  const described = page
-    .split('\n')
-    .map((line) => line.split('|').map((cell) => cell.trim()))
-    .filter((cells) => cells.length === 8)
-    .map((cells) => cells.slice(1, -1))
-  const [base, local] = await Promise.all([
-    rendered(environments.base.render),
-    rendered(environments.local.render),
-  ])
-  const amounts = (manifests: readonly KubeObject[], name: string, kind: string) => {
-    const deployment = manifests.find((manifest) => idOf(manifest) === `Deployment/${name}`)
-    const seen = at(podSpecOf(deployment as KubeObject), 'containers', 0, 'resources', kind)
-    const gpu = textAt(seen, 'nvidia.com/gpu')
-    return [textAt(seen, 'cpu'), textAt(seen, 'memory'), ...(gpu === '' ? [] : [`GPU ${gpu}`])].join(', ')
-  }
-  for (const { name, replicas } of deployments) {
-    expect(described).toContainEqual([
-      name,
-      String(replicas),
-      ...[base, local].flatMap((manifests) =>
-        ['requests', 'limits'].map((kind) => amounts(manifests, name, kind)),
+  it('has a column for every overlay', () => {
+    expect(overlays.filter((name) => !table.every(({ cells }) => cells.has(name)))).toEqual([])
+  })
+
+  it.each(table)('says what the base has: $what', ({ matches, cells }) => {
+    const cell = cells.get('base')
+    if (cell === undefined || cell === 'as base') throw new Error('no value of the base')
+    const seen = base.flatMap((manifest) =>
+      [...valuesOf(manifest), ['object', 'there'] as const].flatMap(([field, value]) =>
+        matches(idOf(manifest), field) ? [value] : [],
       ),
-    ])
-  }
+    )
+    if ('text' in cell) expect(seen).not.toEqual([])
+    else expect([...new Set(seen)]).toEqual(cell.value === undefined ? [] : [cell.value])
+  })
 })

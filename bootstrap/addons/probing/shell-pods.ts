@@ -4,7 +4,7 @@ import type { ProbeContext } from '../addon.ts'
 
 /** Port on which a serving shell pod answers HTTP. */
 export const servedPort = 8080
-const startMs = 60_000
+const startMs = 100_000
 
 export interface ShellPod {
   name: string

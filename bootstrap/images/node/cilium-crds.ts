@@ -25,10 +25,11 @@ export async function ciliumCrds(
     const directory = join(workDirectory, 'client', 'crds', folder)
     for (const file of (await readdir(directory)).filter((name) => name.endsWith('.yaml')).sort()) {
       for (const document of parseAllDocuments(await readFile(join(directory, file), 'utf8'))) {
-        const crd = withoutDescriptions(document.toJS()) as {
-          metadata: { labels?: Record<string, string> }
-        } | null
-        if (crd === null) continue
+        const definition = document.toJS() as Record<string, unknown> | null
+        if (definition === null) continue
+        // The generator leaves an empty status; that of the defined kind is deeper inside.
+        const { status: _status, ...wanted } = definition
+        const crd = withoutDescriptions(wanted) as { metadata: { labels?: Record<string, string> } }
         crd.metadata.labels = { ...crd.metadata.labels, [schemaVersionLabel]: version }
         documents.push(stringify(crd, { lineWidth: 0 }))
       }
@@ -42,7 +43,7 @@ function withoutDescriptions(value: unknown): unknown {
   if (value === null || typeof value !== 'object') return value
   return Object.fromEntries(
     Object.entries(value)
-      .filter(([key, child]) => !(key === 'description' && typeof child === 'string') && key !== 'status')
+      .filter(([key, child]) => !(key === 'description' && typeof child === 'string'))
       .map(([key, child]) => [key, withoutDescriptions(child)]),
   )
 }

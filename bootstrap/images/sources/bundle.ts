@@ -5,7 +5,7 @@ import type { Paths } from '../../plan/options.ts'
 import type { Observation, StepRun } from '../../steps/step.ts'
 import { kindProgram } from '../../tools/kind.ts'
 import { readBundleManifest, unpackBundle } from '../bundle.ts'
-import type { ImageSource, PreparedImages } from '../image-source.ts'
+import type { ImageSource, ImageSupply, PreparedImages } from '../image-source.ts'
 
 /** Images out of one archive that `bundle` made on another machine; nothing is asked of any network. */
 export function createBundleSource(options: { paths: Paths; engine: Engine; file: string }): ImageSource {
@@ -24,6 +24,11 @@ export function createBundleSource(options: { paths: Paths; engine: Engine; file
     kind: 'bundle',
     why: `the bundle ${file} was named`,
 
+    async supply(): Promise<ImageSupply> {
+      const { preloaded, images } = await readBundleManifest(file)
+      return { inNodes: preloaded, loadable: images.map(({ ref }) => ref), madeHere: [], registry: false }
+    },
+
     async observe(run: StepRun): Promise<Observation> {
       const manifest = await readBundleManifest(file)
       return (await engine.imageExists(manifest.node.ref, run.signal))
@@ -31,7 +36,7 @@ export function createBundleSource(options: { paths: Paths; engine: Engine; file
         : { state: 'absent', reason: 'the bundle is to be unpacked and loaded' }
     },
 
-    async prepare(run: StepRun): Promise<PreparedImages> {
+    async prepare(run: StepRun, wanted?: ReadonlySet<string>): Promise<PreparedImages> {
       const manifest = await unpackBundle(file, directory, run)
       await installKind(join(directory, manifest.kind.file), manifest.kind.version)
       if (!(await engine.imageExists(manifest.node.ref, run.signal))) {
@@ -41,11 +46,9 @@ export function createBundleSource(options: { paths: Paths; engine: Engine; file
       return {
         nodeImage: manifest.node.ref,
         preloaded: manifest.preloaded,
-        loadable: manifest.images.map((image) => ({
-          ref: image.ref,
-          id: image.id,
-          archive: join(directory, image.file),
-        })),
+        loadable: manifest.images
+          .filter(({ ref }) => wanted?.has(ref) ?? true)
+          .map((image) => ({ ref: image.ref, id: image.id, archive: join(directory, image.file) })),
       }
     },
   }

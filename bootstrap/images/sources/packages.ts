@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path'
 import type { Engine } from '../../engine/engine.ts'
 import { LocalCloudError } from '../../errors/local-cloud-error.ts'
 import type { Paths } from '../../plan/options.ts'
@@ -7,7 +8,7 @@ import { withLock } from '../../state/lock.ts'
 import type { Observation, StepRun } from '../../steps/step.ts'
 import { buildComponents, componentKeys, missingComponents, removeBuildCaches } from '../build-components.ts'
 import { ensureBuildTools } from '../build-tools.ts'
-import type { ImageSource, PreparedImages } from '../image-source.ts'
+import type { ImageSource, ImageSupply, PreparedImages } from '../image-source.ts'
 import {
   buildNodeImage,
   findNodeImage,
@@ -18,7 +19,8 @@ import {
   preloadedRecipes,
   type NodeImageFile,
 } from '../node/node-image.ts'
-import { readVersions, type Versions } from '../versions.ts'
+import { renameArchive } from '../oci/rename-archive.ts'
+import { readVersions, refsOf, type ImageRecipe, type Versions } from '../versions.ts'
 import { findWorkload, buildWorkload, workloadKey } from '../workload-image.ts'
 import type { LoadableImage } from '../../providers/provider.ts'
 
@@ -53,6 +55,17 @@ export function createPackagesSource(options: PackagesSourceOptions): ImageSourc
     kind: 'packages',
     why: options.why,
 
+    async supply(): Promise<ImageSupply> {
+      const versions = await readVersions(paths.repo)
+      const loadable = workloadRecipes(versions).flatMap(refsOf)
+      return {
+        inNodes: preloadedRecipes(versions).map(({ ref }) => ref),
+        loadable,
+        madeHere: loadable,
+        registry: false,
+      }
+    },
+
     async observe(run: StepRun): Promise<Observation> {
       const { versions, keys, key, ref } = await look()
       if (!(await findNodeImage(paths.cacheDir, key, { verify: false }))) {
@@ -66,7 +79,7 @@ export function createPackagesSource(options: PackagesSourceOptions): ImageSourc
       }
       if (!(await engine.imageExists(ref, run.signal)))
         return { state: 'partial', reason: 'the node image is to be loaded into the engine' }
-      for (const recipe of versions.images.filter((image) => image.source !== undefined)) {
+      for (const recipe of workloadRecipes(versions)) {
         if (!(await findWorkload(paths, recipe, await workloadKey(paths.repo, recipe, keys, key)))) {
           return { state: 'partial', reason: `${recipe.ref} is to be built` }
         }
@@ -75,16 +88,16 @@ export function createPackagesSource(options: PackagesSourceOptions): ImageSourc
     },
 
     // The cache may be shared between checkouts: one process at a time changes it.
-    prepare: (run: StepRun) =>
+    prepare: (run: StepRun, wanted?: ReadonlySet<string>) =>
       withLock(
         { ...paths, stateDir: paths.cacheDir },
         'images',
         { emit: options.emit, signal: run.signal },
-        () => prepare(run),
+        () => prepare(run, wanted),
       ),
   }
 
-  async function prepare(run: StepRun): Promise<PreparedImages> {
+  async function prepare(run: StepRun, wanted?: ReadonlySet<string>): Promise<PreparedImages> {
     const { versions, keys, key, ref } = await look()
     const node = await ensureNode(run, versions, keys, key)
     if (!(await engine.imageExists(ref, run.signal))) {
@@ -96,7 +109,13 @@ export function createPackagesSource(options: PackagesSourceOptions): ImageSourc
       nodeImage: ref,
       nodeArchive: { path: node.archive, id: node.id },
       preloaded: preloadedRecipes(versions).map((recipe) => recipe.ref),
-      loadable: await workloads(run, versions, keys, node, key),
+      loadable: (
+        await Promise.all(
+          (await workloads(run, versions, keys, node, key)).map(({ recipe, image }) =>
+            named(recipe, image, wanted),
+          ),
+        )
+      ).flat(),
     }
   }
 
@@ -162,13 +181,13 @@ export function createPackagesSource(options: PackagesSourceOptions): ImageSourc
     keys: ReadonlyMap<string, string>,
     node: NodeImageFile,
     nodeKey: string,
-  ): Promise<LoadableImage[]> {
-    const loadable: LoadableImage[] = []
-    for (const recipe of versions.images.filter((image) => image.source !== undefined)) {
+  ): Promise<{ recipe: ImageRecipe; image: LoadableImage }[]> {
+    const built: { recipe: ImageRecipe; image: LoadableImage }[] = []
+    for (const recipe of workloadRecipes(versions)) {
       const key = await workloadKey(paths.repo, recipe, keys, nodeKey)
       const found = await findWorkload(paths, recipe, key)
       if (found) {
-        loadable.push(found)
+        built.push({ recipe, image: found })
         continue
       }
       run.progress(`building ${recipe.ref}`)
@@ -181,10 +200,32 @@ export function createPackagesSource(options: PackagesSourceOptions): ImageSourc
           run.progress(message)
         },
       })
-      loadable.push(
-        await buildWorkload({ paths, recipe, key, versions, components, node, signal: run.signal }),
-      )
+      built.push({
+        recipe,
+        image: await buildWorkload({ paths, recipe, key, versions, components, node, signal: run.signal }),
+      })
     }
-    return loadable
+    return built
   }
+}
+
+const workloadRecipes = (versions: Versions): ImageRecipe[] =>
+  versions.images.filter((image) => image.source !== undefined)
+
+/** The image once for every wanted one of its references, each as an archive of its own beside the first. */
+async function named(
+  recipe: ImageRecipe,
+  image: LoadableImage,
+  wanted: ReadonlySet<string> | undefined,
+): Promise<LoadableImage[]> {
+  return Promise.all(
+    refsOf(recipe)
+      .filter((ref) => wanted?.has(ref) ?? true)
+      .map(async (ref) => {
+        if (ref === image.ref) return image
+        const archive = join(dirname(image.archive), `${ref.replaceAll(/[^\w.-]/g, '-')}.tar`)
+        await renameArchive(image.archive, archive, ref)
+        return { ...image, ref, archive }
+      }),
+  )
 }

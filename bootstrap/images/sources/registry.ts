@@ -7,9 +7,9 @@ import type { Paths } from '../../plan/options.ts'
 import { runCommand } from '../../process/run-command.ts'
 import type { LoadableImage } from '../../providers/provider.ts'
 import type { Observation, StepRun } from '../../steps/step.ts'
-import type { ImageSource, PreparedImages } from '../image-source.ts'
+import type { ImageSource, ImageSupply, PreparedImages } from '../image-source.ts'
 import { readArchive } from '../oci/read-archive.ts'
-import { readVersions, type ImageRecipe, type Versions } from '../versions.ts'
+import { readVersions, refsOf, type ImageRecipe, type Versions } from '../versions.ts'
 
 export interface RegistrySourceOptions {
   paths: Paths
@@ -40,6 +40,17 @@ export function createRegistrySource(options: RegistrySourceOptions): ImageSourc
     kind: 'registry',
     why: options.why,
 
+    async supply(): Promise<ImageSupply> {
+      const versions = await readVersions(paths.repo)
+      const madeHere = versions.images.filter((image) => image.source !== undefined).flatMap(refsOf)
+      return {
+        inNodes: [],
+        loadable: [...pulledRecipes(versions).map(({ ref }) => ref), ...madeHere],
+        madeHere,
+        registry: true,
+      }
+    },
+
     async observe(run: StepRun): Promise<Observation> {
       const versions = await readVersions(paths.repo)
       const wanted = [
@@ -58,10 +69,11 @@ export function createRegistrySource(options: RegistrySourceOptions): ImageSourc
       }
     },
 
-    async prepare(run: StepRun): Promise<PreparedImages> {
+    async prepare(run: StepRun, wanted?: ReadonlySet<string>): Promise<PreparedImages> {
       const versions = await readVersions(paths.repo)
       const node = upstreamNodeImage(versions)
       const recipes = pulledRecipes(versions)
+      const isWanted = (ref: string): boolean => wanted?.has(ref) ?? true
       const limit = pLimit(3)
       let pulled = 0
       const bases = versions.images.filter((image) => image.role === 'base')
@@ -81,13 +93,15 @@ export function createRegistrySource(options: RegistrySourceOptions): ImageSourc
       for (const recipe of versions.images.filter((image) => image.source !== undefined)) {
         run.progress(`building ${recipe.ref}`)
         await buildWorkload(recipe, run)
-        built.push(recipe.ref)
+        built.push(...refsOf(recipe).filter(isWanted))
+        for (const alias of recipe.aliases?.filter(isWanted) ?? [])
+          await engine.tag(recipe.ref, alias, run.signal)
       }
       run.progress('writing the images for the nodes')
       return {
         nodeImage: node,
         preloaded: [],
-        loadable: await archived([...recipes.map((recipe) => recipe.ref), ...built], run),
+        loadable: await archived([...recipes.map((recipe) => recipe.ref).filter(isWanted), ...built], run),
       }
     },
   }

@@ -15,6 +15,7 @@ import { podSucceeded } from './pod-succeeded.ts'
 import { pvcBound } from './pvc-bound.ts'
 import { endpointSlicesOf, serviceHasEndpoints } from './service-has-endpoints.ts'
 import { statefulSetReady } from './stateful-set-ready.ts'
+import { volumeUsable } from './volume-usable.ts'
 
 const object = (fields: { spec?: object; status?: object; metadata?: object }): KubeObject => ({
   apiVersion: 'v1',
@@ -317,6 +318,33 @@ cases('podSucceeded', podSucceeded, [
     'no node takes it',
     pod('Pending', [], condition('PodScheduled', 'False', 'Unschedulable')),
     notYet('not scheduled: Unschedulable'),
+  ],
+])
+
+cases('volumeUsable', volumeUsable, [
+  ['nothing', undefined, notYet('does not exist')],
+  ['a young one', object({}), notYet('Pending')],
+  ['a free one', object({ status: { phase: 'Available' } }), met('available')],
+  [
+    'a bound one',
+    object({
+      spec: { claimRef: { namespace: 'slate', name: 'data' } },
+      status: { phase: 'Bound' },
+    }),
+    met('bound to claim slate/data'),
+  ],
+  [
+    'a released one',
+    object({
+      spec: { claimRef: { namespace: 'slate', name: 'data' } },
+      status: { phase: 'Released' },
+    }),
+    fatal('released: claim slate/data is gone'),
+  ],
+  [
+    'one that could not be reclaimed',
+    object({ status: { phase: 'Failed', message: 'no deleter' } }),
+    fatal('failed: no deleter'),
   ],
 ])
 

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import type { ContainerInfo } from '../../engine/engine.ts'
 import { clustersOf } from './kind-nodes.ts'
 import { kindProgress } from './kind-progress.ts'
-import { canonicalReference, missingArchives, parseCrictlImages } from './loaded-images.ts'
+import { canonicalReference } from '../../images/canonical-reference.ts'
+import { missingArchives, parseCrictlImages } from './loaded-images.ts'
 
 it.each([
   [

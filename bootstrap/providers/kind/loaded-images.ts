@@ -1,3 +1,4 @@
+import { canonicalReference } from '../../images/canonical-reference.ts'
 import type { LoadableImage } from '../provider.ts'
 
 interface CrictlImages {
@@ -8,14 +9,6 @@ interface CrictlImages {
 export function parseCrictlImages(json: string): Map<string, Set<string>> {
   const { images = [] } = JSON.parse(json) as CrictlImages
   return new Map(images.map(({ id = '', repoTags }) => [id, new Set(repoTags ?? [])]))
-}
-
-/** A reference with registry and tag written out, as containerd keeps it. */
-export function canonicalReference(ref: string): string {
-  const [first = '', ...rest] = ref.split('/')
-  const hasRegistry = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost')
-  const full = hasRegistry ? ref : `docker.io/${rest.length === 0 ? 'library/' : ''}${ref}`
-  return /:[^/]+$/.test(full) ? full : `${full}:latest`
 }
 
 /** Archives that hold an image which the node lacks, or knows under that reference with other content; each archive once. */

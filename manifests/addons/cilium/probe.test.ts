@@ -82,7 +82,7 @@ describe('the probe of cilium', () => {
     })
     expect(await stuck).toMatchObject({
       result: 'fail',
-      seen: expect.stringContaining('after the policy was deleted the server timed out') as string,
+      seen: expect.stringContaining('after the policies were deleted the server timed out') as string,
     })
   })
 

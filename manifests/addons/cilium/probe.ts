@@ -8,13 +8,14 @@ import type { KubeObject } from '../../../bootstrap/kube/client.ts'
 
 const serverText = 'local-cloud canary server'
 const controlText = 'local-cloud canary control'
-const settleMs = 20_000
+const settleMs = 60_000
 /** One silent attempt may be a lost packet; enforcement is silence that lasts. */
 const silentRounds = 2
 
 /**
- * Enforcement canary: a client reaches a server and a control server, loses only the server under a deny-all policy that
- * selects it, and gets it back when the policy is gone. Then a pod in another namespace reaches the server's ClusterIP.
+ * Enforcement canary: a client reaches a server and a control server. Under policies that deny everything to the server and let
+ * client and control meet by their labels alone it loses only the server, and gets it back when the policies are gone: traffic is
+ * blocked, and pods are known by their labels in both directions. Then a pod in another namespace reaches the server's ClusterIP.
  */
 export const probe: Probe = async (context) => {
   const { kube, namespace, signal } = context
@@ -39,15 +40,20 @@ export const probe: Probe = async (context) => {
   const before = await talking()
   if (before !== undefined) return fail(`before any policy ${before}`)
 
-  const policy = denyAll(namespace)
-  await kube.apply([policy], { signal, dryRun: 'skip' })
+  const policies = [denyAll(namespace), mayReach(namespace), mayBeReached(namespace)]
+  await kube.apply(policies, { signal, dryRun: 'skip' })
   const silenced = await holds(askBoth, ['timed-out', 'answered'], signal, silentRounds)
-  if (silenced !== undefined) return fail(`under a deny-all policy for the server alone ${silenced}`)
+  if (silenced !== undefined) {
+    return fail(`under a deny-all policy for the server, and the control allowed by its labels, ${silenced}`)
+  }
 
-  const { apiVersion, kind, metadata } = policy
-  await kube.delete({ apiVersion, kind, name: metadata.name, namespace }, { signal, wait: true })
+  await Promise.all(
+    policies.map(({ apiVersion, kind, metadata: { name } }) =>
+      kube.delete({ apiVersion, kind, name, namespace }, { signal, wait: true }),
+    ),
+  )
   const after = await talking()
-  if (after !== undefined) return fail(`after the policy was deleted ${after}`)
+  if (after !== undefined) return fail(`after the policies were deleted ${after}`)
 
   const made = await kube.get({ apiVersion: 'v1', kind: 'Service', name: 'server', namespace }, signal)
   const clusterIp = (made?.spec as { clusterIP?: string } | undefined)?.clusterIP ?? ''
@@ -64,7 +70,7 @@ export const probe: Probe = async (context) => {
 
   return {
     result: 'pass',
-    seen: `pods talked, were silenced by deny-all while the control answered, talked again; ${clusterIp} answered another namespace`,
+    seen: `pods talked, were silenced by deny-all while the control, allowed by its labels, answered, talked again; ${clusterIp} answered another namespace`,
   }
 }
 
@@ -93,11 +99,31 @@ async function holds(
 
 const fail = (seen: string): ProbeResult => ({ result: 'fail', seen })
 
-function denyAll(namespace: string): KubeObject {
-  return {
-    apiVersion: 'networking.k8s.io/v1',
-    kind: 'NetworkPolicy',
-    metadata: { name: 'deny-all', namespace, labels: { 'app.kubernetes.io/managed-by': 'local-cloud' } },
-    spec: { podSelector: { matchLabels: { 'probe-pod': 'server' } }, policyTypes: ['Ingress'] },
-  }
-}
+const policy = (namespace: string, name: string, spec: Record<string, unknown>): KubeObject => ({
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'NetworkPolicy',
+  metadata: { name, namespace, labels: { 'app.kubernetes.io/managed-by': 'local-cloud' } },
+  spec,
+})
+
+const pods = (...names: string[]): Record<string, unknown> => ({
+  matchExpressions: [{ key: 'probe-pod', operator: 'In', values: names }],
+})
+
+const denyAll = (namespace: string): KubeObject =>
+  policy(namespace, 'deny-all', { podSelector: pods('server'), policyTypes: ['Ingress'] })
+
+/** The client's way out leads to both servers, so that it is the other policy that silences one of them. */
+const mayReach = (namespace: string): KubeObject =>
+  policy(namespace, 'may-reach', {
+    podSelector: pods('client'),
+    policyTypes: ['Egress'],
+    egress: [{ to: [{ podSelector: pods('server', 'control') }] }],
+  })
+
+const mayBeReached = (namespace: string): KubeObject =>
+  policy(namespace, 'may-be-reached', {
+    podSelector: pods('control'),
+    policyTypes: ['Ingress'],
+    ingress: [{ from: [{ podSelector: pods('client') }] }],
+  })

@@ -4,7 +4,7 @@ import { describeLookUp, lookUp, type LookUp } from '../../../bootstrap/addons/p
 import { serviceFor } from '../../../bootstrap/addons/probing/service.ts'
 import { startShellPods } from '../../../bootstrap/addons/probing/shell-pods.ts'
 
-const settleMs = 25_000
+const settleMs = 45_000
 
 /** A Service resolves to its ClusterIP, a headless one to its pod, and what does not exist is said not to exist. */
 export const probe: Probe = async (context) => {

@@ -1,0 +1,177 @@
+import type { Addon } from '../addons/addon.ts'
+import { LocalCloudError } from '../errors/local-cloud-error.ts'
+import { asksForNodes, coreWords, extendedOf, fit, memoryWords, type NodeFacts } from '../fit/resources.ts'
+import { neededSecrets, type NeededSecret } from '../fit/secrets.ts'
+import { shortageLines } from '../fit/shortage.ts'
+import type { KubeObject } from '../kube/client.ts'
+import { diffCommand, type SystemChoice } from '../manifests/system-choice.ts'
+import type { Plan } from '../plan/plan.ts'
+import { changesOf, isHalfMade } from './existing.ts'
+import { refKey, refOf } from './objects.ts'
+import type { Session } from './session.ts'
+import type { Step, StepRun } from './step.ts'
+import type { Render } from './system.ts'
+
+export interface FitOptions {
+  plan: Plan
+  addons: readonly Addon[]
+  choice: SystemChoice
+  render: Render
+  /** Cores and bytes of this machine. */
+  machine: { cores: number; memory: number }
+}
+
+/**
+ * Finds out whether the system can run here, before anything is installed, built or changed; asked once, however often it is called.
+ * Returns it in words.
+ * @throws LocalCloudError SYSTEM_DOES_NOT_FIT with a table of what is asked for and what there is; SECRET_MISSING with the
+ * commands that make what is missing. When both are so, the first, with the second in its evidence.
+ */
+export function fitCheck(session: Session, options: FitOptions): (run: StepRun) => Promise<string> {
+  let asked: Promise<string> | undefined
+  return (run) => (asked ??= check(session, options, run))
+}
+
+/** The step that asks `fitCheck` and stops everything else when the system does not fit. */
+export function fitStep(asked: (run: StepRun) => Promise<string>, needs: readonly string[]): Step {
+  return {
+    id: 'fit',
+    title: 'Whether the system fits',
+    needs,
+    timeoutMs: 120_000,
+    observe: async (run) => ({ state: 'done', reason: await asked(run) }),
+    apply: () => Promise.resolve(),
+    verify: asked,
+  }
+}
+
+async function check(session: Session, options: FitOptions, run: StepRun): Promise<string> {
+  const { addons, choice, machine, plan, render } = options
+  if (choice.system === 'none') return 'no system'
+  const objects = await render(run)
+  const { shortages, cores, memory } = fit({
+    system: objects,
+    addons: addons.flatMap((addon) => addon.objects),
+    machine,
+    nodes: await nodesFor(session, plan, objects, run.signal),
+    labelsKnown: plan.kubeadmPatches.length === 0 || (await stays(session, plan)),
+  })
+  const words = `${coreWords(cores)} of ${coreWords(machine.cores)} and ${memoryWords(memory)} of ${memoryWords(machine.memory)}`
+  const missing = await missingSecrets(session, options, objects, run.signal)
+  const lines = missing.flatMap(({ secret, why }) => [
+    `Secret ${secret.namespace}/${secret.name}${why}, named by ${secret.by.join(', ')}`,
+  ])
+  const overlay = `${choice.system}/${choice.environment}`
+  if (shortages.length > 0) {
+    throw new LocalCloudError('SYSTEM_DOES_NOT_FIT', {
+      message: `${overlay} asks for what is not here; nothing was changed.`,
+      hint: `Choose another overlay, such as --overlay local, or a larger machine. To have the API server judge it all the same: ${diffCommand(choice)}`,
+      evidence: [...shortageLines(shortages), ...lines],
+    })
+  }
+  if (missing.length > 0) throw secretsMissing(session, options, missing, lines)
+  return `${words} are requested`
+}
+
+/** Whether the cluster that is there is the one that the plan will have. */
+async function stays(session: Session, plan: Plan): Promise<boolean> {
+  const { cluster, kube } = await session.look()
+  if (!cluster || !kube || isHalfMade(session, cluster)) return false
+  return (await changesOf(session, plan)).every((change) => change.kind !== 'needs-recreate')
+}
+
+/** The nodes that are there, or those that the plan makes: without any GPU, and with the labels that every node has. */
+async function nodesFor(
+  session: Session,
+  plan: Plan,
+  objects: readonly KubeObject[],
+  signal: AbortSignal,
+): Promise<NodeFacts[]> {
+  if (asksForNodes(objects) && (await stays(session, plan))) {
+    const kube = await session.kube()
+    return (await kube.list({ apiVersion: 'v1', kind: 'Node' }, signal)).map((node) => ({
+      labels: node.metadata.labels ?? {},
+      extended: extendedOf(
+        (node['status'] as { allocatable?: Record<string, unknown> } | undefined)?.allocatable,
+      ),
+    }))
+  }
+  return plan.nodes.map(({ name, role }) => ({
+    labels: {
+      'kubernetes.io/os': 'linux',
+      'kubernetes.io/arch': process.arch === 'arm64' ? 'arm64' : 'amd64',
+      'kubernetes.io/hostname': name,
+      ...(role === 'control-plane' ? { 'node-role.kubernetes.io/control-plane': '' } : {}),
+    },
+    extended: {},
+  }))
+}
+
+interface MissingSecret {
+  secret: NeededSecret
+  why: string
+  /** Whether it can be made only on a cluster that does not have the system as it is now. */
+  afresh: boolean
+}
+
+/** Secrets that are not in the cluster, or lack a key, or go with the overlay that is there now. */
+async function missingSecrets(
+  session: Session,
+  { choice, plan }: FitOptions,
+  objects: readonly KubeObject[],
+  signal: AbortSignal,
+): Promise<MissingSecret[]> {
+  const needed = neededSecrets(objects)
+  if (needed.length === 0) return []
+  if (!(await stays(session, plan)))
+    return needed.map((secret) => ({ secret, why: ' is managed outside of the system', afresh: true }))
+  const kube = await session.kube()
+  const { record } = await session.look()
+  const kept = new Set(objects.map((object) => refKey(refOf(object))))
+  const goes = new Set(
+    Object.keys(record?.parts[`system.${choice.system}`]?.objects ?? {}).filter((key) => !kept.has(key)),
+  )
+  const found = await Promise.all(
+    needed.map(async (secret): Promise<MissingSecret[]> => {
+      const { namespace, name, keys } = secret
+      const ref = { apiVersion: 'v1', kind: 'Secret', namespace, name }
+      if (goes.has(refKey(ref)))
+        return [{ secret, why: ' belongs to the overlay that is there and goes with it', afresh: true }]
+      const object = await kube.get(ref, signal)
+      if (!object) return [{ secret, why: ' is not in the cluster', afresh: false }]
+      const there = Object.keys((object['data'] ?? {}) as Record<string, string>)
+      const lacking = keys.filter((key) => !there.includes(key))
+      return lacking.length === 0 ? [] : [{ secret, why: ` has no key ${lacking.join(', ')}`, afresh: false }]
+    }),
+  )
+  return found.flat()
+}
+
+function secretsMissing(
+  session: Session,
+  { choice }: FitOptions,
+  missing: readonly MissingSecret[],
+  lines: readonly string[],
+): LocalCloudError {
+  const name = session.name === 'local-cloud' ? '' : ` --name ${session.name}`
+  const kubectl = `kubectl --kubeconfig ${session.files.kubeconfig}`
+  const namespaces = [...new Set(missing.map(({ secret }) => secret.namespace))]
+  const commands = [
+    ...(missing.some(({ afresh }) => afresh) ? [`npx zx bootstrap/up.mjs${name} --system none`] : []),
+    ...namespaces.map(
+      (namespace) =>
+        `${kubectl} create namespace ${namespace} --dry-run=client --output=yaml | ${kubectl} apply --filename=-`,
+    ),
+    ...missing.map(({ secret }) => {
+      const keys = secret.keys.length === 0 ? ['KEY'] : secret.keys
+      const values = keys.map((key) => `--from-literal=${key}=VALUE`).join(' ')
+      return `${kubectl} --namespace ${secret.namespace} create secret generic ${secret.name} ${values}`
+    }),
+  ]
+  const count = missing.length === 1 ? 'A Secret' : `${String(missing.length)} Secrets`
+  return new LocalCloudError('SECRET_MISSING', {
+    message: `${count} that ${choice.system}/${choice.environment} names ${missing.length === 1 ? 'is' : 'are'} not there; nothing was changed.`,
+    hint: 'Run the commands above, with the real values, and then the same command again.',
+    evidence: [...lines, ...commands.map((command) => `$ ${command}`)],
+  })
+}

@@ -1,0 +1,359 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Condition, KubeObject } from '../../bootstrap/kube/client.ts'
+import { eventually } from '../harness/eventually.ts'
+import { attach, choiceFromEnvironment, type Cluster } from '../harness/cluster.ts'
+import { startProbePod, type ProbePod } from '../harness/probe-pod.ts'
+import { recordOf } from '../harness/record.ts'
+import { runLabel } from '../harness/run-id.ts'
+import { readContract } from '../../manifests/slate/contract.ts'
+import { readSlateContract } from '../harness/slate.ts'
+import { CheckBroke, NotProven } from '../harness/verdict.ts'
+
+/*
+ * Every scheduled job of SLATE, started by hand as the guide does (`kubectl create job --from=cronjob/…`), on real Ollama and Chroma: it ends
+ * well, says so, and what its name promises can be seen where it was done. The models are stand-ins with random weights.
+ */
+const slate = readSlateContract()
+const contract = readContract()
+const standInNote = /random weights/
+
+let cluster: Cluster
+let client: ProbePod
+const stack = new AsyncDisposableStack()
+
+beforeAll(async () => {
+  const signal = AbortSignal.timeout(150_000)
+  cluster = await attach(choiceFromEnvironment(), signal)
+  if (cluster.record && !cluster.record.plan.systems.some(({ name }) => name === 'slate')) {
+    throw new NotProven(`The cluster ${cluster.name} was made without SLATE.`)
+  }
+  client = stack.use(
+    await startProbePod({
+      kube: cluster.kube,
+      namespace: slate.namespace,
+      runId: cluster.runId,
+      name: `e2e-jobs-${cluster.runId}-${randomBytes(2).toString('hex')}`,
+      labels: { 'app.kubernetes.io/part-of': slate.partOf, 'app.kubernetes.io/component': 'e2e-client' },
+      signal,
+    }),
+  )
+})
+afterAll(() => stack.disposeAsync())
+
+const ended: Condition = (job) => {
+  const { conditions = [] } = (job?.['status'] ?? {}) as {
+    conditions?: { type: string; status: string; message?: string }[]
+  }
+  const holds = (type: string) => conditions.find((one) => one.type === type && one.status === 'True')
+  if (holds('Complete')) return { met: true, seen: 'complete' }
+  const failed = holds('Failed')
+  return failed
+    ? { met: false, seen: `failed: ${failed.message ?? 'no message'}`, fatal: true }
+    : { met: false, seen: job ? 'running' : 'no such Job' }
+}
+
+/** The lines that a run logged, parsed; the last one is its outcome. */
+interface JobRun {
+  lines: Record<string, unknown>[]
+  outcome: Record<string, unknown>
+}
+
+/** Runs a CronJob once now and returns what it logged; the Job is deleted afterwards. */
+async function runNow(cronJob: string, signal: AbortSignal): Promise<JobRun> {
+  const { kube, runId } = cluster
+  const owner = await kube.get(
+    { apiVersion: 'batch/v1', kind: 'CronJob', namespace: slate.namespace, name: cronJob },
+    signal,
+  )
+  if (!owner) throw new CheckBroke(`There is no CronJob ${cronJob}.`)
+  const { jobTemplate } = owner['spec'] as {
+    jobTemplate: { metadata?: { labels?: Record<string, string> }; spec: Record<string, unknown> }
+  }
+  const name = `${cronJob}-${runId}-${randomBytes(2).toString('hex')}`
+  const job: KubeObject = {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: {
+      name,
+      namespace: slate.namespace,
+      labels: { ...jobTemplate.metadata?.labels, [runLabel]: runId },
+      annotations: { 'cronjob.kubernetes.io/instantiate': 'manual' },
+      ownerReferences: [
+        {
+          apiVersion: 'batch/v1',
+          kind: 'CronJob',
+          name: cronJob,
+          uid: owner.metadata.uid ?? '',
+          controller: true,
+        },
+      ],
+    },
+    spec: jobTemplate.spec,
+  }
+  const ref = { apiVersion: 'batch/v1', kind: 'Job', namespace: slate.namespace, name }
+  await kube.apply([job], { signal, dryRun: 'skip' })
+  try {
+    await kube.waitFor(ref, ended, { timeoutMs: 150_000, signal })
+    const pods = await kube.list(
+      { apiVersion: 'v1', kind: 'Pod', namespace: slate.namespace, labelSelector: `job-name=${name}` },
+      signal,
+    )
+    const [pod] = pods
+    if (!pod) throw new CheckBroke(`The Job ${name} is complete, but has no pod.`)
+    const log = await kube.logs({ namespace: slate.namespace, name: pod.metadata.name }, signal)
+    const lines = log
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+    return { lines, outcome: lines.at(-1) ?? {} }
+  } finally {
+    await kube.delete(ref, { signal: AbortSignal.timeout(30_000), wait: true })
+  }
+}
+
+async function ask(path: string, service: string, signal: AbortSignal, body?: unknown): Promise<unknown> {
+  const { host, port } = slate.serviceOf(service)
+  const outcome = await client.http(`http://${host}:${String(port)}${path}`, {
+    timeoutSeconds: 20,
+    signal,
+    ...(body === undefined
+      ? {}
+      : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }),
+  })
+  if (outcome.kind !== 'answered')
+    throw new CheckBroke(`${service}${path}: ${outcome.kind}: ${outcome.detail}`)
+  expect(outcome.status, `${service}${path}: ${outcome.body}`).toBeLessThan(300)
+  return outcome.body === '' ? undefined : JSON.parse(outcome.body)
+}
+
+interface Model {
+  name: string
+  digest: string
+  modified_at: string
+}
+const models = async (signal: AbortSignal): Promise<Model[]> =>
+  ((await ask('/api/tags', 'ollama', signal)) as { models: Model[] }).models
+
+/** What the models of the specification's Modelfiles are called. */
+const modelNames = (contract.configMaps.find(({ name }) => name === 'slate-model-files')?.keys ?? []).map(
+  (key) => key.replace('Modelfile.', ''),
+)
+
+function expectSucceeded({ outcome }: JobRun, job: string): void {
+  expect(outcome, JSON.stringify(outcome)).toMatchObject({
+    message: 'job-finished',
+    job,
+    outcome: 'succeeded',
+  })
+}
+
+const factsOf = ({ outcome }: JobRun): { name: string; value: string } => ({
+  name: 'outcome',
+  value: Object.entries(outcome)
+    .filter(([key]) => !['time', 'level', 'event', 'message', 'job', 'pod'].includes(key))
+    .map(([key, value]) => `${key} ${String(value)}`)
+    .join(', '),
+})
+
+describe('slate-model-preload', () => {
+  it('has left the three models, and each says that its weights are random', async ({ task, signal }) => {
+    const listed = (await models(signal)).map(({ name }) => name.replace(/:latest$/, ''))
+    expect(modelNames).toHaveLength(3)
+    expect(listed).toEqual(expect.arrayContaining(modelNames))
+    for (const model of modelNames) {
+      const shown = (await ask('/api/show', 'ollama', signal, { model })) as { license?: string }
+      expect(shown.license, model).toMatch(standInNote)
+    }
+    recordOf(task.meta).facts.push({
+      name: 'models',
+      value: `${listed.join(', ')} (stand-ins with random weights)`,
+    })
+  })
+
+  it('its models answer', async ({ signal }) => {
+    for (const model of modelNames) {
+      const { response } = (await ask('/api/generate', 'ollama', signal, {
+        model,
+        prompt: 'Say something.',
+        stream: false,
+        options: { num_predict: 8, seed: 1 },
+      })) as { response: string }
+      expect(response.trim().length, model).toBeGreaterThan(0)
+    }
+  })
+
+  it('an answer of SLATE that a model gave says what the model is', async ({ signal }) => {
+    const answer = (await ask('/api/agents/ask', 'slate-agent-router', signal, {
+      task: 'Write a function that adds two numbers.',
+    })) as { model?: { name: string; standIn: boolean; note: string } }
+    expect(answer.model, JSON.stringify(answer)).toMatchObject({ standIn: true })
+    expect(answer.model?.note).toMatch(standInNote)
+  })
+})
+
+const taskUrl = (id: string): string => {
+  const { host, port } = slate.serviceOf('slate-workflow-manager')
+  return `http://${host}:${String(port)}/api/workflow/tasks/${id}`
+}
+
+/** It reads its tasks from the volume when it starts. */
+async function restartWorkflowManager(signal: AbortSignal): Promise<void> {
+  const query = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    namespace: slate.namespace,
+    labelSelector: 'app.kubernetes.io/component=workflow-manager',
+  }
+  const pods = await cluster.kube.list(query, signal)
+  await Promise.all(
+    pods.map(({ metadata }) =>
+      cluster.kube.delete(
+        { apiVersion: 'v1', kind: 'Pod', namespace: slate.namespace, name: metadata.name },
+        { signal, wait: true },
+      ),
+    ),
+  )
+}
+
+describe('scheduled jobs', () => {
+  it('are all tried here', ({ task }) => {
+    const titles = task.suite?.tasks.map(({ name }) => name.split(':')[0]) ?? []
+    expect(titles).toEqual(expect.arrayContaining(contract.cronJobs.map(({ name }) => name)))
+  })
+
+  it('slate-nightly-health: sees every service up', async ({ task, signal }) => {
+    const run = await runNow('slate-nightly-health', signal)
+    expectSucceeded(run, 'nightly-health')
+    recordOf(task.meta).facts.push(factsOf(run))
+    const up = /^(\d+) of (\d+) up$/.exec(String(run.outcome['services']))
+    expect(up?.[1]).toBe(up?.[2])
+    expect(Number(up?.[1])).toBeGreaterThanOrEqual(slate.deployments.length - 1)
+  })
+
+  it('slate-codebase-indexer: puts the code base into Chroma, and leaves it when nothing changed', async ({
+    task,
+    signal,
+  }) => {
+    const first = await runNow('slate-codebase-indexer', signal)
+    expectSucceeded(first, 'codebase-indexer')
+    const again = await runNow('slate-codebase-indexer', signal)
+    expectSucceeded(again, 'codebase-indexer')
+    recordOf(task.meta).facts.push(factsOf(first), factsOf(again))
+    const collections = (await ask(
+      '/api/v2/tenants/default_tenant/databases/default_database/collections',
+      'chromadb',
+      signal,
+    )) as { id: string; name: string }[]
+    const id = collections.find(({ name }) => name === 'slate-codebase')?.id
+    const count = (await ask(
+      `/api/v2/tenants/default_tenant/databases/default_database/collections/${String(id)}/count`,
+      'chromadb',
+      signal,
+    )) as number
+    expect(count).toBeGreaterThan(10)
+    expect(again.outcome['entries']).toBe(count)
+    expect(again.outcome['indexed']).toBe(0)
+  }, 320_000)
+
+  it('slate-model-trainer: makes every model anew', async ({ task, signal }) => {
+    const before = await models(signal)
+    const run = await runNow('slate-model-trainer', signal)
+    expectSucceeded(run, 'model-trainer')
+    recordOf(task.meta).facts.push(factsOf(run))
+    const after = await models(signal)
+    const modified = (list: Model[], name: string) =>
+      list.find((one) => one.name === `${name}:latest`)?.modified_at
+    for (const name of modelNames) {
+      const [earlier, later] = [modified(before, name), modified(after, name)]
+      expect(Date.parse(later ?? ''), name).toBeGreaterThan(Date.parse(earlier ?? ''))
+    }
+  })
+
+  it('slate-inference-benchmarks: times every model and says that the weights are random', async ({
+    task,
+    signal,
+  }) => {
+    const run = await runNow('slate-inference-benchmarks', signal)
+    expectSucceeded(run, 'inference-benchmarks')
+    const measured = run.lines.filter((line) => line['event'] === 'benchmark')
+    recordOf(task.meta).facts.push(
+      ...measured.map((line) => ({
+        name: String(line['model']),
+        value: `${String(line['tokensPerSecond'])} tokens/s, first token ${String(line['firstTokenMs'])} ms, on ${String(line['processor'])}`,
+      })),
+    )
+    expect(measured.map((line) => line['model']).sort()).toEqual([...modelNames].sort())
+    for (const line of measured) {
+      expect(Number(line['tokensPerSecond'])).toBeGreaterThan(0)
+      expect(String(line['note'])).toMatch(standInNote)
+    }
+  })
+
+  it('slate-workflow-cleanup: removes finished tasks that are old, and only those', async ({
+    task,
+    signal,
+  }) => {
+    const { kube, runId } = cluster
+    const made = (await ask('/api/workflow/tasks', 'slate-workflow-manager', signal, {
+      title: `e2e ${runId}`,
+    })) as {
+      task: Record<string, unknown> & { id: string }
+    }
+    const then = '2020-01-01T00:00:00.000Z'
+    const old = {
+      ...made.task,
+      id: randomUUID(),
+      state: 'completed',
+      createdAt: then,
+      updatedAt: then,
+      history: [],
+    }
+    {
+      await using writer = await startProbePod({
+        kube,
+        namespace: slate.namespace,
+        runId,
+        name: `e2e-writer-${runId}-${randomBytes(2).toString('hex')}`,
+        claims: { 'slate-data-pvc': '/data' },
+        signal,
+      })
+      const text = Buffer.from(JSON.stringify(old)).toString('base64')
+      await writer.sh(`echo ${text} | base64 -d > /data/tasks/${old.id}.json`, signal)
+    }
+    await restartWorkflowManager(signal)
+    const present = await eventually(
+      'the old task is there',
+      async (stop) => {
+        const outcome = await client.http(taskUrl(old.id), { timeoutSeconds: 5, signal: stop })
+        return {
+          ok: outcome.kind === 'answered' && outcome.status === 200,
+          seen: outcome.kind === 'answered' ? String(outcome.status) : outcome.detail,
+        }
+      },
+      { timeoutMs: 60_000, intervalMs: 500, signal },
+    )
+    const run = await runNow('slate-workflow-cleanup', signal)
+    expectSucceeded(run, 'workflow-cleanup')
+    recordOf(task.meta).facts.push(factsOf(run), { name: 'the old task before', value: present })
+    expect(Number(run.outcome['deleted'])).toBeGreaterThanOrEqual(1)
+    const [gone, kept] = await Promise.all(
+      [old.id, made.task.id].map((id) => client.http(taskUrl(id), { timeoutSeconds: 5, signal })),
+    )
+    expect(gone).toMatchObject({ kind: 'answered', status: 404 })
+    expect(kept).toMatchObject({ kind: 'answered', status: 200 })
+  })
+
+  it('slate-instruction-sync: hands the instructions on and records which', async ({ task, signal }) => {
+    const run = await runNow('slate-instruction-sync', signal)
+    expectSucceeded(run, 'instruction-sync')
+    recordOf(task.meta).facts.push(factsOf(run))
+    const state = await cluster.kube.get(
+      { apiVersion: 'v1', kind: 'ConfigMap', namespace: slate.namespace, name: 'slate-instruction-state' },
+      signal,
+    )
+    const data = (state?.['data'] ?? {}) as Record<string, string>
+    expect(data['digest']).toMatch(/^[0-9a-f]{64}$|^sha256:[0-9a-f]{64}$/)
+    expect(Date.now() - Date.parse(data['syncedAt'] ?? '')).toBeLessThan(180_000)
+  })
+})
