@@ -65,7 +65,14 @@ describe('the dashboard’s page', () => {
     await shows('#detail', /Ollama and Chroma too/, signal)
     recordOf(task.meta).facts.push({ name: 'verdict', value: verdict })
     const rows = await text('#services')
-    for (const port of [8080, 8081, 8082, 8083, 8084]) expect(rows).toContain(String(port))
+    const routed = Object.values(contract.ingress.routes).map((target) => target.split(':')[0] ?? '')
+    for (const { name } of contract.deployments.filter(({ component }) =>
+      contract.services.rows.some(
+        (row) => routed.includes(row.name) && row.selector['app.kubernetes.io/component'] === component,
+      ),
+    )) {
+      expect(rows).toContain(`${name}-`)
+    }
   })
 
   it('shows what the cluster holds: Deployments, pods, scheduled jobs', async ({ signal }) => {

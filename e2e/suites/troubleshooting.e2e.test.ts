@@ -372,11 +372,11 @@ describe('Ollama out of memory', () => {
     await apply(
       deployment((container) => {
         container.resources = { requests: { cpu: '50m', memory: '32Mi' }, limits: { memory: '32Mi' } }
-        // What lies in the pod's shared memory counts as its own.
+        // One buffer of 40 MiB, filled.
         container['command'] = [
           '/bin/sh',
           '-c',
-          'dd if=/dev/zero of=/dev/shm/model bs=1M count=40 && exec sleep 3600',
+          'dd if=/dev/zero of=/dev/null bs=40M count=1 && exec sleep 3600',
         ]
         delete container['readinessProbe']
       }),
