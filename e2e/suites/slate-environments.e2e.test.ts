@@ -24,6 +24,16 @@ beforeAll(async () => {
   cluster = await attach(choiceFromEnvironment(), AbortSignal.timeout(30_000))
 })
 
+it('NVIDIA’s device plugin is accepted by the API server', async ({ signal }) => {
+  const { kube, paths } = cluster
+  const { render } = contract.optional.devicePlugin
+  const objects = await renderKustomization(`${paths.repo}/${render}`, { paths, signal })
+  const changes = await kube.apply(objects, { signal, dryRun: 'only' })
+  expect(changes.map(({ object: { kind, namespace } }) => `${namespace ?? ''} ${kind}`)).toEqual([
+    `${contract.optional.devicePlugin.namespace} DaemonSet`,
+  ])
+})
+
 describe.each(environments)('environment %s', (environment) => {
   let space: TestNamespace
   let objects: KubeObject[]

@@ -91,8 +91,9 @@ describe('the contract', () => {
   })
 
   it('names only components of overlays that exist', () => {
-    for (const { component } of Object.values(contract.optional)) {
-      expect(existsSync(new URL(`../../${component}/kustomization.yaml`, import.meta.url))).toBe(true)
+    for (const optional of Object.values(contract.optional)) {
+      const folder = 'component' in optional ? optional.component : optional.render
+      expect(existsSync(new URL(`../../${folder}/kustomization.yaml`, import.meta.url))).toBe(true)
     }
   })
 })

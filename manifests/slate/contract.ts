@@ -213,6 +213,13 @@ const contractSchema = z.strictObject({
       baseModels: environment.shape.baseModels,
       policy: networkPolicy,
     }),
+    devicePlugin: z.strictObject({
+      section: text,
+      render: text,
+      daemonSet: text,
+      namespace: text,
+      image: text,
+    }),
   }),
   environments: z.strictObject({
     base: environment,
