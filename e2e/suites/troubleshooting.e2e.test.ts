@@ -108,13 +108,19 @@ const available = (of = name): Promise<string> =>
         signal,
       )
       const { status = {}, metadata } = (object ?? { metadata: {} }) as KubeObject & {
-        status?: { availableReplicas?: number; observedGeneration?: number; replicas?: number }
+        status?: {
+          availableReplicas?: number
+          observedGeneration?: number
+          replicas?: number
+          updatedReplicas?: number
+        }
       }
       const seen = `${String(status.availableReplicas ?? 0)} of ${String(status.replicas ?? 0)} available`
       return {
         ok:
           status.availableReplicas === 1 &&
           status.replicas === 1 &&
+          status.updatedReplicas === 1 &&
           status.observedGeneration === metadata.generation,
         seen,
       }
@@ -388,13 +394,19 @@ describe('Ollama out of memory', () => {
     recordOf(task.meta).facts.push({ name: 'reason', value: killed })
     await run('kubectl set resources deployment/NAME -n slate --limits=memory=64Mi')
     await available()
-    const restarts = (await pods(AbortSignal.timeout(30_000))).flatMap(
-      (pod) =>
-        (pod['status'] as { containerStatuses?: { restartCount: number }[] }).containerStatuses?.map(
-          ({ restartCount }) => restartCount,
-        ) ?? [],
+    await eventually(
+      'its only pod runs and was never restarted',
+      async (signal) => {
+        const restarts = (await pods(signal)).flatMap(
+          (pod) =>
+            (pod['status'] as { containerStatuses?: { restartCount: number }[] }).containerStatuses?.map(
+              ({ restartCount }) => restartCount,
+            ) ?? [],
+        )
+        return { ok: restarts.length === 1 && restarts[0] === 0, seen: `restarts: ${restarts.join(', ')}` }
+      },
+      settle,
     )
-    expect(restarts).toEqual([0])
   })
 })
 
