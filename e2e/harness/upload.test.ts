@@ -33,6 +33,20 @@ it('sends every byte that it announces, with the host that it is given', async (
   })
 })
 
+it('sends the body to a server that does not say that it wants it', async () => {
+  let count = 0
+  const url = await listening(
+    net.createServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.on('data', (data: Buffer) => {
+        count += data.length
+        if (count > 100_000) socket.end('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n')
+      })
+    }),
+  )
+  expect(await upload(url, { bytes: 100_000, timeoutMs: 10_000 })).toMatchObject({ status: 200 })
+})
+
 it('has the answer of a server that refuses at the head and hangs up', async () => {
   const url = await listening(
     net.createServer((socket) => {

@@ -14,9 +14,13 @@ export interface UploadOptions {
 
 const chunk = Buffer.alloc(64 * 1024)
 
+/** A server that knows nothing of `Expect: 100-continue` gets the body after this time, ms (RFC 9110, section 10.1.1). */
+const patienceMs = 1_000
+
 /**
- * POSTs a large body over a connection of its own and returns the answer as soon as its head is there, also when it comes before the whole
- * body was sent and the server hangs up: Node's own client loses such an answer. The body of the answer is not read (empty).
+ * POSTs a large body over a connection of its own and returns the answer as soon as its head is there. The server is asked first whether it
+ * wants the body at all: one that refuses and hangs up while it is being sent cuts its own answer off. The body of the answer is not
+ * read (empty).
  * Never throws, except for an aborted `signal`.
  */
 export function upload(url: string, options: UploadOptions): Promise<HttpOutcome> {
@@ -29,14 +33,17 @@ export function upload(url: string, options: UploadOptions): Promise<HttpOutcome
     const socket = net.connect(port === '' ? 80 : Number(port), hostname)
     let said = ''
     let left = bytes
+    let patience: NodeJS.Timeout | undefined
     const end = (outcome: HttpOutcome): void => {
       clearTimeout(timer)
+      clearTimeout(patience)
       signal?.removeEventListener('abort', abort)
       socket.destroy()
       resolve(outcome)
     }
     const abort = (): void => {
       clearTimeout(timer)
+      clearTimeout(patience)
       socket.destroy()
       reject(signal?.reason as Error)
     }
@@ -61,9 +68,9 @@ export function upload(url: string, options: UploadOptions): Promise<HttpOutcome
     socket.on('connect', () => {
       socket.write(
         `POST ${pathname} HTTP/1.1\r\nHost: ${options.host ?? host}\r\nContent-Type: application/octet-stream\r\n` +
-          `Content-Length: ${String(bytes)}\r\nConnection: close\r\n\r\n`,
+          `Content-Length: ${String(bytes)}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n`,
       )
-      send()
+      patience = setTimeout(send, patienceMs)
     })
     socket.on('data', (data: Buffer) => {
       said += data.toString('latin1')
@@ -72,8 +79,11 @@ export function upload(url: string, options: UploadOptions): Promise<HttpOutcome
       const status = /^HTTP\/1\.[01] (\d{3})/.exec(head)?.[1]
       if (status === undefined)
         end({ kind: 'could-not-run', detail: `no HTTP: ${head.slice(0, 80)}`, ms: ms() })
-      else if (status === '100') said = said.slice(head.length + 4)
-      else end({ kind: 'answered', status: Number(status), headers: headersOf(head), body: '', ms: ms() })
+      else if (status === '100') {
+        said = said.slice(head.length + 4)
+        clearTimeout(patience)
+        send()
+      } else end({ kind: 'answered', status: Number(status), headers: headersOf(head), body: '', ms: ms() })
     })
     let broken: Error | undefined
     // What the server said before it hung up may still be on its way.
