@@ -134,10 +134,16 @@ describe('ensureDependencies', () => {
 
   it('passes a signal on to npm and releases the lock', async () => {
     lock(wanted)
-    const PATH = fakeNpm(
-      // Its output goes elsewhere: a signal that meets it before it has become `sleep` is lost, and must not hold up the test.
-      `trap 'echo stopped >> ${folder}/runs; kill $!; exit 1' TERM; sleep 20 >/dev/null 2>&1 & echo started >&2; wait $!`,
+    // Like npm a program of Node.js: dash forgets a signal that comes while it starts a program.
+    const npm = path.join(folder, 'npm.mjs')
+    writeFileSync(
+      npm,
+      `import { appendFileSync } from 'node:fs'
+       process.on('SIGTERM', () => { appendFileSync(${JSON.stringify(path.join(folder, 'runs'))}, 'stopped'); process.exit(1) })
+       setInterval(() => {}, 1000)
+       console.error('started')`,
     )
+    const PATH = fakeNpm(`exec ${process.execPath} ${npm}`)
     const { output } = await node(ensure, { PATH, FOLDER: folder }, { name: 'SIGTERM', when: 'started' })
     expect(output).toContain('Stopped by SIGTERM.')
     expect(readFileSync(path.join(folder, 'runs'), 'utf8')).toContain('stopped')

@@ -7,9 +7,11 @@ import { resolvePaths } from '../bootstrap/state/paths.ts'
 import { realTools } from '../bootstrap/steps/real-tools.ts'
 import { kindPath } from '../bootstrap/tools/kind.ts'
 import { kubectlPath } from '../bootstrap/tools/kubectl.ts'
+import { measureEphemeral, type EphemeralBench } from './bench/ephemeral.ts'
+import { measureGpu } from './bench/gpu.ts'
 import { measureDown, measureHelp, measureNoop, measureUp, type OurBench } from './bench/ours.ts'
 import { measurePlain } from './bench/plain.ts'
-import { measures, replaceBetween, table, type BenchResult, type Measure } from './bench/result.ts'
+import { replaceBetween, rowWords, table, type BenchResult, type Measure } from './bench/result.ts'
 import { spread } from './bench/statistics.ts'
 
 const help = `Measures up, down and plain kind in turn, and writes docs/bench.json and the table of README.md.
@@ -23,12 +25,16 @@ Flags:
   --http-port PORT    host port of its ingress (default: 18080)
   --https-port PORT   (default: 18443)
   --no-plain          leave plain kind out
+  --no-k3s            leave k3s and disposable clusters out
   --no-write          only print, do not write the two files
   --json              print the result as JSON
   --help              print this help
 `
 
 const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
+
+/** An image that every node has, of which a pod can be made. */
+const shellImage = 'docker.io/library/busybox:1.35.0'
 
 /** Times `--help` is asked per run: it is short and varies. */
 const helpsPerRun = 5
@@ -44,6 +50,7 @@ function options(argv: string[]) {
       'http-port': { type: 'string', default: '18080' },
       'https-port': { type: 'string', default: '18443' },
       plain: { type: 'boolean', default: true },
+      k3s: { type: 'boolean', default: true },
       write: { type: 'boolean', default: true },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -81,7 +88,7 @@ async function bench(flags: ReturnType<typeof options>, signal: AbortSignal): Pr
   const note = (times: Partial<Record<Measure, number>>): void => {
     for (const [key, ms] of Object.entries(times) as [Measure, number][]) {
       ;(seen[key] ??= []).push(ms)
-      say(`  ${measures[key].title}: ${(ms / 1000).toFixed(2)} s`)
+      say(`  ${rowWords(key, ms)}`)
     }
   }
   try {
@@ -96,6 +103,18 @@ async function bench(flags: ReturnType<typeof options>, signal: AbortSignal): Pr
       note(await measureUp(ours))
       note({ noop: await measureNoop(ours) })
       note({ down: await measureDown(ours) })
+      note({ ...(await measureGpu(ours)) })
+      await measureDown(ours)
+      if (flags.k3s) {
+        const onK3s = { ...ours, provider: 'k3s' } as const
+        const { nodeReady, systemReady } = await measureUp(onK3s)
+        note({
+          ...(nodeReady === undefined ? {} : { k3sNodeReady: nodeReady }),
+          ...(systemReady === undefined ? {} : { k3sSystemReady: systemReady }),
+          k3sDown: await measureDown(onK3s),
+        })
+        note({ ...(await measureEphemeral(await prepareEphemeral(ours))) })
+      }
       // Prepared each time: `down` has just removed the engine's configuration.
       if (flags.plain) note({ ...(await measurePlain(await preparePlain(ours))) })
     }
@@ -164,6 +183,17 @@ async function preparePlain(ours: OurBench): Promise<Parameters<typeof measurePl
     system,
     signal,
   }
+}
+
+async function prepareEphemeral(ours: OurBench): Promise<EphemeralBench> {
+  const { paths, signal } = ours
+  const tools = toolsOf({ ...ours })
+  const engine = await tools.openEngine(signal, () => undefined)
+  const images = imagesChoice(ours.images)
+  const { nodeImage } = await (
+    await tools.imageSource(images, engine, signal)
+  ).prepare({ signal, progress: () => undefined })
+  return { cacheDir: paths.cacheDir, images, engine, nodeImage, shellImage, signal }
 }
 
 function imagesChoice(text: string): Parameters<ReturnType<typeof toolsOf>['imageSource']>[0] {

@@ -4,6 +4,7 @@ import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { listenForInterruption } from '../bootstrap/cli/interruption.ts'
 import { LocalCloudError } from '../bootstrap/errors/local-cloud-error.ts'
 import { toLocalCloudError } from '../bootstrap/errors/to-local-cloud-error.ts'
+import { clusterName } from '../bootstrap/plan/cluster-name.ts'
 import type { Paths } from '../bootstrap/plan/options.ts'
 import { chooseReporter } from '../bootstrap/report/choose-reporter.ts'
 import { resolvePaths } from '../bootstrap/state/paths.ts'
@@ -43,7 +44,7 @@ export function parseFlags<const T extends NonNullable<ParseArgsConfig['options'
 
 /** @throws LocalCloudError BAD_VALUE */
 export function requireClusterName(name: string): string {
-  if (/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/.test(name)) return name
+  if (clusterName.test(name)) return name
   throw new LocalCloudError('BAD_VALUE', { message: `--name ${name}: is no name of a cluster.` })
 }
 

@@ -1,50 +1,85 @@
 import { spawn } from 'node:child_process'
-import { readFileSync, rmSync } from 'node:fs'
 import { constants } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { readFileSync } from 'node:fs'
+import { resolvePaths } from '../bootstrap/state/paths.ts'
+import { refWords } from '../bootstrap/steps/objects.ts'
+import { criteriaOf, systemsWithCriteria } from '../e2e/criteria/criteria.ts'
 import { attach, choiceFromEnvironment, clusterVariables } from '../e2e/harness/cluster.ts'
-import { runId } from '../e2e/harness/run-id.ts'
+import { keepVariable } from '../e2e/harness/keep.ts'
+import { profileVariable } from '../e2e/harness/profile.ts'
+import { patternOf } from '../e2e/harness/reference.ts'
+import { runId, runLabel } from '../e2e/harness/run-id.ts'
+import { leftBy, sweep } from '../e2e/harness/sweep.ts'
 import { CheckBroke } from '../e2e/harness/verdict.ts'
-import { reportVariable, type RunReport } from '../e2e/report/run-report.ts'
-import { help, parseOptions, suitesIn, type E2eOptions } from './e2e-options.ts'
+import { readReport } from '../e2e/run/read-report.ts'
+import { interruption } from '../e2e/run/interruption.ts'
+import { runTests } from '../e2e/run/run-tests.ts'
+import { suites } from '../e2e/suites.ts'
+import { listing } from './e2e-list.ts'
+import { runE2eScript } from './e2e-main.ts'
+import { help, parseOptions, type E2eOptions } from './e2e-options.ts'
 import { summarize } from './e2e-summary.ts'
 
 const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
 
-/** Runs a script of ours under this Node.js, its output shown as it comes; signals are passed on. Returns its exit code. */
-async function run(argv: readonly string[]): Promise<number> {
+/** How long removing what a run left may take, milliseconds. */
+const sweepMs = 90_000
+
+/** Runs a script of ours under this Node.js, its output shown as it comes. Returns its exit code. */
+function run(argv: readonly string[], signal: AbortSignal): Promise<number> {
   const child = spawn(process.execPath, argv, { cwd: repository, stdio: 'inherit' })
-  const pass = (signal: NodeJS.Signals): void => {
-    child.kill(signal)
+  const pass = (): void => {
+    child.kill('SIGINT')
   }
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-  for (const signal of signals) process.on(signal, pass)
-  try {
-    return await new Promise<number>((resolve, reject) => {
-      child.on('error', reject)
-      child.on('exit', (code, signal) => {
-        resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]))
-      })
+  signal.addEventListener('abort', pass, { once: true })
+  return new Promise<number>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('exit', (code, by) => {
+      signal.removeEventListener('abort', pass)
+      resolve(code ?? 128 + (by === null ? 0 : constants.signals[by]))
     })
-  } finally {
-    for (const signal of signals) process.off(signal, pass)
-  }
+  })
 }
 
 function tellWorkers(options: E2eOptions): void {
   const { env } = process
   env[clusterVariables.name] = options.name
   env[clusterVariables.allowForeign] = options.allowForeign ? '1' : '0'
+  env[profileVariable] = options.profile
+  if (options.keep) env[keepVariable] = '1'
   if (options.ingressUrl !== undefined) env[clusterVariables.ingressUrl] = options.ingressUrl
   if (options.stateDir !== undefined) env['LOCAL_CLOUD_STATE_DIR'] = options.stateDir
   runId(env)
 }
 
-/** Whether the cluster is there and answers. @throws CheckBroke when it is, but may not be tested. */
-async function clusterAnswers(): Promise<boolean> {
+/** Whether the state directory knows the cluster as one that somebody else made. */
+function isShared(name: string, stateDir: string | undefined): boolean {
+  const paths = resolvePaths(
+    repository,
+    stateDir === undefined ? {} : { stateDir },
+    process.env,
+    process.cwd(),
+  )
   try {
-    await attach(choiceFromEnvironment(), AbortSignal.timeout(10_000))
+    const file = path.join(paths.stateDir, 'clusters', name, 'plan.json')
+    const { provider } = JSON.parse(readFileSync(file, 'utf8')) as { provider?: string }
+    return provider === 'existing'
+  } catch {
+    return false
+  }
+}
+
+/** Whether the cluster is there and answers. @throws CheckBroke when it is, but may not be tested. */
+async function clusterAnswers(options: E2eOptions): Promise<boolean> {
+  try {
+    const { record, name } = await attach(choiceFromEnvironment(), AbortSignal.timeout(10_000))
+    const { provider } = options
+    if (provider !== undefined && record !== undefined && record.plan.provider !== provider)
+      throw new CheckBroke(`The cluster ${name} was made by ${record.plan.provider}, not by ${provider}.`)
+    if (record?.plan.provider === 'existing' && options.profile !== 'shared')
+      throw new CheckBroke(`Others work on the cluster ${name}: only the profile shared is safe there.`)
     return true
   } catch (error) {
     if (error instanceof CheckBroke && !error.message.startsWith('There is no cluster')) throw error
@@ -52,57 +87,92 @@ async function clusterAnswers(): Promise<boolean> {
   }
 }
 
+/** What vitest is to take by its title; the canaries are always among it. */
+function patternFor({ test, only }: E2eOptions): string | undefined {
+  const canaries = '^ ?canary '
+  if (only.length > 0) return `${patternOf(only)}|${canaries}`
+  return test === undefined ? undefined : `(?:${test})|${canaries}`
+}
+
+/** Removes what tests left behind, or says what stays; tests that end well leave nothing. */
+async function tidy(options: E2eOptions): Promise<void> {
+  const signal = AbortSignal.timeout(sweepMs)
+  const { kube, runId: id, kubeconfigFile } = await attach(choiceFromEnvironment(), signal)
+  if (options.keep) {
+    const left = await leftBy(kube, id, signal)
+    if (left.length === 0) return
+    process.stderr.write(
+      `Kept on the cluster: ${left.map(refWords).join(', ')}\nLater: kubectl --kubeconfig ${kubeconfigFile} delete namespaces,pods -A -l ${runLabel}=${id}\n`,
+    )
+    return
+  }
+  const swept = await sweep(kube, id, signal)
+  if (swept.length > 0)
+    process.stderr.write(`Removed what tests had left: ${swept.map(refWords).join(', ')}\n`)
+}
+
 async function main(): Promise<number> {
-  const options = parseOptions(process.argv.slice(2), suitesIn(path.join(repository, 'e2e', 'suites')))
-  if (options === 'help') {
+  const criteria = new Map(
+    systemsWithCriteria()
+      .flatMap(criteriaOf)
+      .map(({ id, tests, controls }) => [id, [...tests, ...controls]]),
+  )
+  const options = parseOptions(process.argv.slice(2), { suites, criteria, isShared })
+  if (options.action === 'help') {
     process.stdout.write(help)
     return 0
   }
   tellWorkers(options)
   const { paths } = choiceFromEnvironment()
   const directory = options.reportDir ?? path.join(paths.stateDir, 'e2e-report')
-  process.env[reportVariable] = directory
-  rmSync(path.join(directory, 'report.json'), { force: true })
+  if (options.action === 'summary') return tell(directory)
+  if (options.action === 'list') {
+    process.stdout.write(await listing(options, patternFor(options)))
+    return 0
+  }
 
-  if (!(await clusterAnswers())) {
+  const { signal, exitCode: interrupted } = interruption()
+  if (!(await clusterAnswers(options))) {
     if (!options.up)
       throw new CheckBroke(`There is no cluster ${options.name} that answers, and --no-up was given.`)
     process.stderr.write(`There is no cluster ${options.name} that answers; bringing one up.\n`)
-    const exitCode = await run([
-      'bootstrap/up.mjs',
-      '--plain',
-      '--name',
-      options.name,
-      '--state-dir',
-      paths.stateDir,
-    ])
+    const up = ['bootstrap/up.mjs', '--plain', '--name', options.name, '--state-dir', paths.stateDir]
+    const given = { provider: options.provider, context: options.context, kubeconfig: options.kubeconfig }
+    const flags = Object.entries({
+      ...given,
+      ...(options.provider === 'existing' ? { 'ingress-url': options.ingressUrl } : {}),
+    }).flatMap(([flag, value]) => (value === undefined ? [] : [`--${flag}`, value]))
+    const exitCode = await run([...up, ...flags], signal)
     if (exitCode !== 0) return exitCode
   }
 
-  const exitCode = await run([
-    'node_modules/vitest/vitest.mjs',
-    'run',
-    '--root=e2e',
-    ...options.suites.map((suite) => `suites/${suite}.e2e.test.ts`),
-    ...(options.test === undefined ? [] : ['--testNamePattern', options.test]),
-  ])
-  const interrupted = exitCode > 128
-  const summary = summarize(readReport(path.join(directory, 'report.json')), directory)
-  process.stdout.write(`${summary.lines.join('\n')}\n`)
-  return interrupted ? exitCode : summary.exitCode
-}
-
-function readReport(file: string): RunReport | undefined {
+  const pattern = patternFor(options)
+  let untidy: string | undefined
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as RunReport
-  } catch {
-    return undefined
+    await runTests({
+      suites: options.suites,
+      directory,
+      signal,
+      ...(pattern === undefined ? {} : { pattern }),
+    })
+  } finally {
+    // What the tests saw is told all the same: on a broken cluster nothing may go away, as namespaces while an API does not answer.
+    untidy = await tidy(options).then(
+      () => undefined,
+      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    )
   }
+  const exitCode = tell(directory)
+  if (untidy !== undefined)
+    process.stderr.write(`Not everything that tests had left could be removed: ${untidy}\n`)
+  if (signal.aborted) return interrupted()
+  return untidy === undefined ? exitCode : Math.max(1, exitCode)
 }
 
-try {
-  process.exitCode = await main()
-} catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
-  process.exitCode = error instanceof CheckBroke ? 1 : 2
+function tell(directory: string): number {
+  const { lines, exitCode } = summarize(readReport(directory), directory)
+  process.stdout.write(`${lines.join('\n')}\n`)
+  return exitCode
 }
+
+await runE2eScript(main)

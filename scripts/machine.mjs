@@ -25,7 +25,7 @@ try {
       'machine',
       '--reporter=verbose',
       '--reporter=json',
-      `--outputFile=${resultsFile}`,
+      `--outputFile.json=${resultsFile}`,
       ...process.argv.slice(2),
     ],
     {

@@ -2,22 +2,27 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { parseArguments } from '../bootstrap/cli/arguments.mjs'
-import { commands, type CommandName } from '../bootstrap/cli/commands.mjs'
+import { commands } from '../bootstrap/cli/commands.mjs'
 import { servedUrls, summaryText } from '../bootstrap/cli/up-summary.ts'
 import { readSlateContract } from '../e2e/harness/slate.ts'
-import { parseOptions, suitesIn } from './e2e-options.ts'
+import { e2eFlags } from './e2e-options.ts'
 import { optionsTable } from './readme-options.ts'
-import { diffFlags, parseDiffOptions } from './slate-diff-options.ts'
-import { forwardFlags, parseForwardOptions } from './slate-forward-options.ts'
+import { diffFlags } from './slate-diff-options.ts'
+import { forwardFlags } from './slate-forward-options.ts'
+import { commandProblem, projectAt } from './workflows/command-problem.ts'
 
 const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
 const read = (file: string): string => readFileSync(path.join(repository, file), 'utf8')
 const readme = read('README.md')
 /** Pages whose commands are held to what the tool takes. */
-const pages = ['README.md', 'docs/troubleshooting.md', 'docs/how-to/operate-a-system.md'].map(read)
+const pages = [
+  'README.md',
+  'docs/troubleshooting.md',
+  'docs/how-to/operate-a-system.md',
+  'docs/how-to/use-in-your-ci.md',
+].map(read)
 const ci = read('.ci/run')
-const scripts = (JSON.parse(read('package.json')) as { scripts: Record<string, string> }).scripts
+const project = projectAt(repository)
 
 /** Every line of every block that is marked as shell. */
 const shellLinesOf = (page: string): string[] =>
@@ -50,28 +55,12 @@ describe('commands of the README', () => {
   it.each(shellLines)('CI runs: %s', (line) => {
     // As it stands, perhaps with more flags after it, as a command of a phase or of a function.
     const escaped = line.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
-    expect(ci).toMatch(new RegExp(String.raw`^( *phase '[^']+' | +)${escaped}($| )`, 'm'))
+    expect(ci).toMatch(new RegExp(String.raw`^( *(?:phase|counted_in_time) '[^']+' | +)${escaped}($| )`, 'm'))
   })
 
   it.each(inlineCommands)('are accepted: %s', (command) => {
-    const words = command.split(' ')
-    const script = words.findIndex((word) => word.startsWith('bootstrap/'))
-    if (script !== -1) {
-      const name = path.basename(words[script] ?? '', '.mjs')
-      expect(Object.keys(commands)).toContain(name)
-      expect(parseArguments(name as CommandName, words.slice(script + 1)).kind).not.toBe('refused')
-      return
-    }
-    const name = words[1] === 'run' ? words[2] : words[1]
-    expect(Object.keys(scripts)).toContain(name)
-    const flags = words.slice(words.indexOf('--') + 1)
-    if (!words.includes('--')) return
-    const parsers: Partial<Record<string, (argv: string[]) => unknown>> = {
-      e2e: (argv) => parseOptions(argv, suitesIn(path.join(repository, 'e2e', 'suites'))),
-      'slate:diff': parseDiffOptions,
-      'slate:forward': parseForwardOptions,
-    }
-    expect(parsers[name ?? '']?.(flags)).toBeTypeOf('object')
+    const words = [...command.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word)
+    expect(commandProblem(words, project)).toBeUndefined()
   })
 })
 
@@ -88,8 +77,9 @@ describe('facts of the README', () => {
       ),
       ...Object.keys(forwardFlags),
       ...Object.keys(diffFlags),
+      ...Object.keys(e2eFlags),
     ])
-    const others = ['suite', 'resolve', 'kubeconfig']
+    const others = ['resolve', 'kubeconfig']
     const named = [...readme.matchAll(/(?<![\w-])--([a-z][a-z-]+)/g)].map(([, flag = '']) => flag)
     expect(named.filter((flag) => !known.has(flag) && !others.includes(flag))).toEqual([])
   })

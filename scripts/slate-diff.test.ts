@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import path from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../bootstrap/kube/client.ts'
 import { refusal } from '../bootstrap/kube/protocol-server.ts'
 import { validateSystem } from '../bootstrap/manifests/validate.ts'
@@ -38,9 +38,12 @@ describe('npm run slate:diff', () => {
   const repo = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
   const paths = resolvePaths(repo, {}, process.env, repo)
   let api: FakeApi
-  beforeEach(async () => {
+  let stamped: ReturnType<typeof stamp>
+  beforeAll(async () => {
     const choice = { system: 'slate', environment: 'local', choices: {} }
-    const stamped = stamp(await validateSystem(choice, { paths, signal: AbortSignal.timeout(30_000) }), {})
+    stamped = stamp(await validateSystem(choice, { paths, signal: AbortSignal.timeout(30_000) }), {})
+  }, 60_000)
+  beforeEach(async () => {
     const objects = Object.fromEntries(stamped.map(({ ref, hash }) => [refKey(ref), hash]))
     api = await startFakeApi({
       plan: planWith([{ name: 'slate', environment: 'local' }]),
@@ -54,7 +57,7 @@ describe('npm run slate:diff', () => {
         status: {},
       })
     }
-  }, 60_000)
+  })
   afterEach(() => api[Symbol.asyncDispose]())
 
   const run = (...argv: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> =>

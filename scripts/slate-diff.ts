@@ -3,6 +3,7 @@ import { systemWords, type SystemChoice } from '../bootstrap/manifests/system-ch
 import { validateSystem } from '../bootstrap/manifests/validate.ts'
 import { checkSystem, choicesOf, realOptionsWorld } from '../bootstrap/plan/options.ts'
 import { attachCluster } from '../bootstrap/steps/attach.ts'
+import { marksFor } from '../bootstrap/steps/objects.ts'
 import { refWords } from '../bootstrap/steps/objects.ts'
 import type { ClusterRecord } from '../bootstrap/steps/record.ts'
 import { systemDiff, type ObjectDiff } from '../bootstrap/steps/system-diff.ts'
@@ -14,10 +15,14 @@ const different = ({ change }: ObjectDiff): boolean => change !== 'unchanged' &&
 /** What is compared: what the flags say, else what is on the cluster, else the defaults of `up`. */
 function choiceFor({ overlay, system, models }: DiffOptions, { plan }: ClusterRecord): SystemChoice {
   const there = plan.systems.find(({ name }) => system === undefined || name === system)
+  const { models: before, ...others } = there?.choices ?? {}
   return {
     system: system ?? there?.name ?? 'slate',
     environment: overlay ?? there?.environment ?? 'local',
-    choices: models === undefined ? (there?.choices ?? {}) : choicesOf({ models }),
+    choices:
+      models === undefined
+        ? { ...(before === undefined ? {} : { models: before }), ...others }
+        : { ...choicesOf({ models }), ...others },
   }
 }
 
@@ -38,6 +43,7 @@ async function main(signal: AbortSignal): Promise<number> {
       record,
       system: choice.system,
       objects: rendered,
+      marks: marksFor(record.plan),
       signal,
     })
     const changes = objects.filter(different)

@@ -13,7 +13,7 @@ const resultsFile = path.join(tmpdir(), `local-cloud-tests-${String(process.pid)
 
 /** @type {{ name: string, target: string, argv: string[] }[]} */
 const checks = [
-  { name: 'types', target: 'node_modules/typescript/bin/tsc', argv: ['--noEmit', '-p', '.'] },
+  { name: 'types', target: 'node_modules/typescript-native/bin/tsc', argv: ['--noEmit', '-p', '.'] },
   { name: 'lint', target: 'node_modules/eslint/bin/eslint.js', argv: ['.', '--max-warnings=0'] },
   {
     name: 'format',
@@ -33,7 +33,7 @@ const tests = {
     'unit',
     '--reporter=default',
     '--reporter=json',
-    `--outputFile=${resultsFile}`,
+    `--outputFile.json=${resultsFile}`,
     ...process.argv.slice(2),
   ],
 }
@@ -73,12 +73,12 @@ try {
   })
   const node = nodeBinary(repository)
   const [types, lint, format, docs] = checks.map((check) => () => run(node, check))
-  // Two at a time: what the smallest machine has processors for.
+  // Two at a time: what the smallest machine has processors for. The lint is the longest of the others.
   const halves = await Promise.all([
     lint?.().then(async (first) => [first, await docs?.()]),
-    types?.().then(async (first) => [first, await format?.()]),
+    types?.().then(async (first) => [first, await format?.(), await run(node, tests, true)]),
   ])
-  const results = [...halves.flat().filter((result) => result !== undefined), await run(node, tests, true)]
+  const results = halves.flat().filter((result) => result !== undefined)
   const { passed, failed } = testCounts(resultsFile)
   const broken = results.filter((result) => !result.passed).map((result) => result.name)
   if (broken.length > 0) console.log(`\nFailed: ${broken.join(', ')}`)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { parse, YAMLParseError } from 'yaml'
 import { z } from 'zod'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
+import { features, type Feature } from './addon.ts'
 
 const schema = z.strictObject({
   name: z
@@ -21,6 +22,8 @@ const schema = z.strictObject({
   ),
   timeout: z.string().regex(/^[1-9]\d*[sm]$/, 'must be seconds or minutes, such as 90s or 2m'),
   probe: z.string().min(1),
+  when: z.enum(features).exactOptional(),
+  ownClustersOnly: z.boolean().exactOptional(),
 })
 
 /** What `addon.yaml` says, checked; the time-out in milliseconds. */
@@ -33,6 +36,10 @@ export interface AddonFile {
   timeoutMs: number
   /** What the user gets: what the probe proves. */
   promise: string
+  /** Only for clusters that have it; always without. */
+  when?: Feature
+  /** Whether it fits only clusters that are made here. */
+  ownClustersOnly?: boolean
 }
 
 /**

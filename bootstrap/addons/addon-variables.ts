@@ -10,4 +10,12 @@ export interface AddonVariables {
   CGROUP_V2_ROOT: string
   POD_CIDR: string
   NODE_COUNT: number
+  /** Where the device plugin and its containers find NVIDIA's driver in a node; this and the next only with GPUs. */
+  GPU_DRIVER_ROOT?: string
+  /** DEVICE_LIST_STRATEGY of NVIDIA's plugin. */
+  GPU_STRATEGY?: string
+  /** The plugin's configuration file. */
+  GPU_CONFIG?: string
+  /** How many GPUs of which tier: the plugin looks for them once, at its start. */
+  GPU_PLAN?: string
 }

@@ -1,9 +1,11 @@
+import type { ErrorCode } from '../errors/catalogue.ts'
 import type { KubeClient, KubeObject } from '../kube/client.ts'
 
 /** Outcome of asking an add-on for what the user gets from it. Only `pass` is green. */
 export type ProbeResult =
   | { result: 'pass'; seen: string }
-  | { result: 'fail'; seen: string }
+  /** `code` where the failure has one of its own. */
+  | { result: 'fail'; seen: string; code?: ErrorCode }
   | { result: 'not-proven'; reason: string }
 
 export interface ProbeContext {
@@ -14,6 +16,10 @@ export interface ProbeContext {
   shellImage: string
   /** Where the ingress answers on the host, e.g. http://127.0.0.1:8080. */
   ingressUrl: string
+  /** Of every namespace that the probe makes, beside its own; for clusters on which others work too. */
+  labels?: Readonly<Record<string, string>>
+  /** Whether what is probed is somebody else's: then what the user gets counts, and not how our add-on gives it. */
+  theirs?: boolean
   signal: AbortSignal
 }
 
@@ -27,6 +33,10 @@ export type Probe = (context: ProbeContext) => Promise<ProbeResult>
  */
 export type Prepare = (context: { kube: KubeClient; signal: AbortSignal }) => Promise<void>
 
+/** What a cluster may have beyond the ordinary; add-ons may be for those only. */
+export const features = ['gpu'] as const
+export type Feature = (typeof features)[number]
+
 /** One folder under manifests/addons: `addon.yaml` read and checked, objects rendered by kustomize. */
 export interface Addon {
   name: string
@@ -36,6 +46,10 @@ export interface Addon {
   promise: string
   /** Names of add-ons that must work before this one can be proven; its objects may be applied earlier. */
   needs: string[]
+  /** What the cluster must have for it; absent when every cluster gets it. */
+  when?: Feature
+  /** Whether it fits only clusters that are made here, as the pod network and what changes an object of kubeadm do. */
+  ownClustersOnly?: boolean
   /** Upstream references of the images its pods run. */
   images: string[]
   timeoutMs: number

@@ -52,7 +52,7 @@ async function folder(name: string, files: Record<string, string> = {}): Promise
 
 const load = (): ReturnType<typeof loadAddons> => {
   const paths: Paths = { repo, stateDir: join(repo, 'state'), cacheDir: join(repo, 'cache') }
-  return loadAddons(paths, variables, signal, render)
+  return loadAddons(paths, variables, signal, { render })
 }
 
 describe('loadAddons', () => {

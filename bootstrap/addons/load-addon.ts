@@ -5,7 +5,8 @@ import type { KubeObject } from '../kube/client.ts'
 import { renderKustomization } from '../manifests/render.ts'
 import type { Paths } from '../plan/options.ts'
 import { throwIfAborted } from '../process/run-command.ts'
-import type { Addon, Prepare, Probe } from './addon.ts'
+import { moduleFile } from '../state/package-root.ts'
+import type { Addon, Feature, Prepare, Probe } from './addon.ts'
 import { badAddon, readAddonFile } from './addon-file.ts'
 import type { AddonVariables } from './addon-variables.ts'
 import { withConfigDigests } from './config-digest.ts'
@@ -19,33 +20,41 @@ export type Render = (
 ) => Promise<KubeObject[]>
 
 /**
- * Loads every folder below manifests/addons: its `addon.yaml` checked, its objects rendered with `variables` filled in, its
- * probe imported. They come in an order in which each follows what it needs.
+ * Loads the folders below manifests/addons, except those for a feature that the cluster does not have: their `addon.yaml` checked, their
+ * objects rendered with `variables` filled in, their probe imported. They come in an order in which each follows what it needs.
  * @throws LocalCloudError BAD_ADDON with file and field, or what the renderer throws (RENDER_FAILED)
  */
 export async function loadAddons(
   paths: Paths,
   variables: AddonVariables,
   signal: AbortSignal,
-  render: Render = renderKustomization,
+  { render = renderKustomization, has = [] }: { render?: Render; has?: readonly Feature[] } = {},
 ): Promise<Addon[]> {
   const root = join(paths.repo, 'manifests', 'addons')
   const folders = (await readdir(root, { withFileTypes: true }))
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => name)
-  return orderAddons(
-    await Promise.all(folders.map((folder) => loadAddon(root, folder, { paths, variables, signal, render }))),
+  const loaded = await Promise.all(
+    folders.map((folder) => loadAddon(root, folder, { paths, variables, signal, render, has })),
   )
+  return orderAddons(loaded.filter((addon) => addon !== undefined))
 }
 
 async function loadAddon(
   root: string,
   folder: string,
-  options: { paths: Paths; variables: AddonVariables; signal: AbortSignal; render: Render },
-): Promise<Addon> {
+  options: {
+    paths: Paths
+    variables: AddonVariables
+    signal: AbortSignal
+    render: Render
+    has: readonly Feature[]
+  },
+): Promise<Addon | undefined> {
   throwIfAborted(options.signal)
   const directory = join(root, folder)
-  const { timeoutMs, ...described } = await readAddonFile(directory, folder)
+  const { timeoutMs, when, ...described } = await readAddonFile(directory, folder)
+  if (when !== undefined && !options.has.includes(when)) return undefined
   const [rendered, probe, prepare] = await Promise.all([
     options.render(directory, { paths: options.paths, signal: options.signal }),
     importFunction(directory, 'probe', 'required'),
@@ -67,6 +76,7 @@ async function loadAddon(
   }
   return {
     ...described,
+    ...(when === undefined ? {} : { when }),
     timeoutMs,
     objects: withConfigDigests(objects),
     probe: probe as Probe,
@@ -88,7 +98,10 @@ async function importFunction(
   }
   let module: Record<string, unknown>
   try {
-    module = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as Record<string, unknown>
+    module = (await import(/* @vite-ignore */ pathToFileURL(moduleFile(file)).href)) as Record<
+      string,
+      unknown
+    >
   } catch (error) {
     throw badAddon(file, 'the module', error instanceof Error ? error.message : String(error), error)
   }

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import type { KubeClient, KubeObject } from '../kube/client.ts'
 import { exists } from '../kube/conditions/exists.ts'
+import { selectorQuery } from '../kube/label-selector.ts'
 
 /** Label of every namespace made for a probe; its value is the add-on's name. */
 export const probeLabel = 'local-cloud.io/probe'
@@ -15,6 +16,7 @@ export async function makeProbeNamespace(
   name: string,
   addon: string,
   signal: AbortSignal,
+  labels: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const namespace: KubeObject = {
     apiVersion: 'v1',
@@ -22,12 +24,13 @@ export async function makeProbeNamespace(
     metadata: {
       name,
       labels: {
+        ...labels,
         'app.kubernetes.io/name': 'probe',
         'app.kubernetes.io/managed-by': 'local-cloud',
         [probeLabel]: addon,
         'pod-security.kubernetes.io/enforce': 'privileged',
       },
-      annotations: { [ownerAnnotation]: `${hostname()}/${String(process.pid)}` },
+      annotations: { [ownerAnnotation]: owner() },
     },
   }
   await kube.apply([namespace], { signal, dryRun: 'skip' })
@@ -35,6 +38,19 @@ export async function makeProbeNamespace(
     timeoutMs: 30_000,
     signal,
   })
+}
+
+const owner = (): string => `${hostname()}/${String(process.pid)}`
+
+/** Names of the namespaces that probes of this process made and that are not gone yet. */
+export async function ownProbeNamespaces(
+  kube: Pick<KubeClient, 'list'>,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const found = await kube.list({ apiVersion: 'v1', kind: 'Namespace', labelSelector: probeLabel }, signal)
+  return found
+    .filter(({ metadata }) => metadata.annotations?.[ownerAnnotation] === owner())
+    .map(({ metadata }) => metadata.name)
 }
 
 /** Starts the deletion of the namespaces and does not wait for its end. */
@@ -48,16 +64,15 @@ export async function dropProbeNamespaces(
   )
 }
 
-/** Deletes the add-on's probe namespaces whose process has ended without doing so. */
+/** Deletes the add-on's probe namespaces, of those with these labels, whose process has ended without doing so. */
 export async function dropStaleProbeNamespaces(
   kube: KubeClient,
   addon: string,
   signal: AbortSignal,
+  labels: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const found = await kube.list(
-    { apiVersion: 'v1', kind: 'Namespace', labelSelector: `${probeLabel}=${addon}` },
-    signal,
-  )
+  const labelSelector = selectorQuery({ matchLabels: { [probeLabel]: addon, ...labels } })
+  const found = await kube.list({ apiVersion: 'v1', kind: 'Namespace', labelSelector }, signal)
   const stale = found.filter(
     ({ metadata }) => metadata.deletionTimestamp === undefined && !ownerLives(metadata),
   )

@@ -17,12 +17,18 @@ const cleanUpMs = 10_000
 export async function runProbe(
   addon: Pick<Addon, 'name' | 'probe'>,
   kube: KubeClient,
-  options: { shellImage: string; ingressUrl: string; signal: AbortSignal },
+  options: {
+    shellImage: string
+    ingressUrl: string
+    labels?: Readonly<Record<string, string>>
+    theirs?: boolean
+    signal: AbortSignal
+  },
 ): Promise<ProbeResult> {
   const namespace = `local-cloud-probe-${addon.name}-${randomBytes(3).toString('hex')}`
   try {
-    await dropStaleProbeNamespaces(kube, addon.name, options.signal)
-    await makeProbeNamespace(kube, namespace, addon.name, options.signal)
+    await dropStaleProbeNamespaces(kube, addon.name, options.signal, options.labels)
+    await makeProbeNamespace(kube, namespace, addon.name, options.signal, options.labels)
     return await addon.probe({ kube, namespace, ...options })
   } catch (error) {
     if (!(error instanceof LocalCloudError)) {

@@ -92,8 +92,9 @@ function givenFlags(argv, context) {
       given.set(name, [])
       continue
     }
-    const text = attached ?? words.shift()
-    if (text === undefined || (attached === undefined && text.startsWith('--'))) {
+    const bare = attached === undefined && flag.bare !== undefined && (words[0] ?? '--').startsWith('--')
+    const text = bare ? flag.bare : (attached ?? words.shift())
+    if (text === undefined || (!bare && attached === undefined && text.startsWith('--'))) {
       throw refuse(`--${name} needs a value: --${name} ${flag.form}.`)
     }
     given.set(name, [...(before ?? []), text])

@@ -40,8 +40,12 @@ describe('values', () => {
       system: 'slate',
       environment: 'local',
       models: 'tiny',
+      gpuVendor: 'nvidia',
+      gpuStrategy: 'cdi-cri',
+      gpuReplicas: 1,
       provider: 'kind',
       nodes: 1,
+      cni: 'cilium',
       engine: 'auto',
       images: { kind: 'auto' },
       httpPort: 8080,
@@ -104,7 +108,7 @@ describe('refusals', () => {
       '--images packages',
     ],
     [['--system', 'slat'], '--system slat: must be athena, slate or none.', '--system slate'],
-    [['--provider', 'kinds'], '--provider kinds: must be kind.', '--provider kind'],
+    [['--provider', 'kinds'], '--provider kinds: must be kind, k3s or existing.', '--provider kind'],
     [['verbose'], 'up takes no argument "verbose".', '--verbose'],
   ])('suggests for %j', (argv, message, suggestion) => {
     const problem = problemOf('up', ...argv)
@@ -171,5 +175,82 @@ describe('help', () => {
       kind: 'print',
       text: expect.stringMatching(/^local-cloud \d/) as string,
     })
+  })
+})
+
+describe('an existing cluster', () => {
+  const existing = ['--provider', 'existing', '--context', 'staging']
+
+  it('is named by its context, for up, down and status', () => {
+    for (const command of ['up', 'down', 'status'] as const)
+      expect(valuesOf(command, ...existing)).toMatchObject({ provider: 'existing', context: 'staging' })
+    expect(valuesOf('up', ...existing, '--ingress-url', 'https://ingress.example/')['ingressUrl']).toBe(
+      'https://ingress.example',
+    )
+  })
+
+  it.each([
+    ['up', '--nodes', '3'],
+    ['up', '--cni', 'cilium'],
+    ['up', '--gpu'],
+    ['up', '--http-port', '9080'],
+    ['up', '--recreate'],
+    ['up', '--merge-kubeconfig'],
+    ['up', '--engine', 'podman'],
+    ['down', '--engine', 'podman'],
+    ['status', '--engine', 'podman'],
+  ] as const)('refuses for %s %s, which has to do with nodes that are made here', (command, ...flags) => {
+    expect(problemOf(command, ...existing, ...flags).message).toContain(
+      `${flags[0]} says nothing with --provider existing`,
+    )
+  })
+
+  it.each([
+    ['up', '--context', 'staging'],
+    ['up', '--provider', 'k3s', '--ingress-url', 'http://h'],
+    ['down', '--context', 'staging'],
+    ['status', '--kubeconfig', 'patch.yaml'],
+  ] as const)('refuses %s %s %s where no existing cluster is meant', (command, ...flags) => {
+    expect(problemOf(command, ...flags).message).toContain('says nothing without --provider existing')
+  })
+
+  it('refuses what is no URL, and all clusters together with one', () => {
+    expect(problemOf('up', ...existing, '--ingress-url', 'ingress').message).toContain('must be a URL')
+    expect(problemOf('down', '--all', '--provider', 'existing').message).toContain('exclude each other')
+  })
+})
+
+describe('GPUs', () => {
+  it.each([
+    [['--gpu'], { tier: 'auto', count: 2 }],
+    [['--gpu', '--json'], { tier: 'auto', count: 2 }],
+    [['--gpu=real'], { tier: 'real', count: 2 }],
+    [['--gpu', 'mock'], { tier: 'mock', count: 2 }],
+    [['--gpu=mock:16'], { tier: 'mock', count: 16 }],
+    [[], undefined],
+  ])('%j', (argv, gpu) => {
+    expect(valuesOf('up', ...argv)['gpu']).toEqual(gpu)
+  })
+
+  it.each([['mock:0'], ['mock:17'], ['mock:999'], ['mock:'], ['mock:two'], ['fake'], ['']])(
+    'refuses --gpu=%s with what it takes',
+    (text) => {
+      expect(problemOf('up', `--gpu=${text}`)).toMatchObject({
+        code: 'BAD_VALUE',
+        message: expect.stringContaining('auto, real, mock or mock:N with N from 1 to 16') as string,
+      })
+    },
+  )
+
+  it('says what another vendor would take', () => {
+    expect(problemOf('up', '--gpu', '--gpu-vendor', 'amd').message).toContain(
+      'is not supported yet: it takes',
+    )
+    expect(problemOf('up', '--gpu', '--gpu-vendor', 'intel').message).toContain('must be nvidia')
+  })
+
+  it('refuses what says nothing without --gpu', () => {
+    expect(problemOf('up', '--gpu-replicas', '2').message).toBe('--gpu-replicas says nothing without --gpu.')
+    expect(valuesOf('up', '--gpu', '--gpu-replicas', '2')['gpuReplicas']).toBe(2)
   })
 })

@@ -2,12 +2,18 @@ import type { Paths, UpOptions } from '../plan/options.ts'
 import type { Emit } from '../report/events.ts'
 
 /** What `arguments.mjs` gives for each command; `kubernetesVersion` is absent when not given. */
-export type UpValues = Omit<UpOptions, 'paths' | 'kubernetesVersion'> & { kubernetesVersion?: string }
-export type DownValues = Pick<UpOptions, 'name' | 'engine' | 'timeoutMs'> & {
-  all: boolean
-  purge: boolean
+export type UpValues = Omit<UpOptions, 'paths' | 'kubernetesVersion' | 'addons'> & {
+  kubernetesVersion?: string
+  addons?: UpOptions['addons']
 }
-export type StatusValues = Pick<UpOptions, 'name' | 'engine' | 'timeoutMs'>
+/** By which flags a command is told of an existing cluster that the state directory does not know. */
+type AccessValues = Partial<Pick<UpOptions, 'provider' | 'context' | 'kubeconfig'>>
+export type DownValues = Pick<UpOptions, 'name' | 'engine' | 'timeoutMs'> &
+  AccessValues & {
+    all: boolean
+    purge: boolean
+  }
+export type StatusValues = Pick<UpOptions, 'name' | 'engine' | 'timeoutMs'> & AccessValues
 export type DoctorValues = Pick<UpOptions, 'engine' | 'timeoutMs'>
 export type LogsValues = Pick<UpOptions, 'name' | 'engine' | 'timeoutMs'> & { output?: string }
 export type BundleValues = Pick<

@@ -1,11 +1,16 @@
 // Runs under Node 20 before any dependency is installed: plain JavaScript, Node's built-in modules only.
 import path from 'node:path'
 import {
+  addonList,
   address,
   clusterName,
+  contextName,
   duration,
   existingFile,
   foldersIn,
+  gpu,
+  gpuVendor,
+  httpUrl,
   imageKinds,
   images,
   integer,
@@ -34,6 +39,7 @@ import {
  * @property {boolean} [inverted] a switch whose value is true without it
  * @property {string} [initial] the text that counts when the flag is absent
  * @property {string} [shown] the default as help shows it; default: `initial`
+ * @property {string} [bare] the text that counts when the flag is given without a value
  * @property {boolean} [repeatable] collects into a list
  * @property {Reader} [read]
  * @property {(context: ReadContext) => string[]} [suggest]
@@ -78,6 +84,74 @@ const cluster = {
     initial: 'local-cloud',
     help: 'name of the cluster',
   },
+}
+
+/** @type {Record<string, Flag>} */
+const contextFlags = {
+  context: {
+    form: 'NAME',
+    read: contextName,
+    shown: 'the one of the last up',
+    help: 'with --provider existing: context of the kubeconfig that leads to the cluster',
+  },
+  kubeconfig: {
+    form: 'FILE',
+    read: existingFile,
+    shown: 'KUBECONFIG, else ~/.kube/config',
+    help: 'with --provider existing: kubeconfig that has the context; it is only read',
+  },
+}
+
+/** @param {string[]} kinds @param {string} help @param {string} [initial] @returns {Record<string, Flag>} */
+const providerFlag = (kinds, help, initial) => ({
+  provider: {
+    form: 'KIND',
+    read: oneOf(kinds),
+    suggest: () => kinds,
+    ...(initial === undefined ? { shown: 'what the state directory knows' } : { initial }),
+    help,
+  },
+})
+
+/** For commands that find out by themselves what made a cluster. */
+const accessFlags = {
+  ...providerFlag(
+    ['existing'],
+    'existing: a cluster that somebody else made; needed only where the state directory does not know it',
+  ),
+  ...contextFlags,
+}
+
+/** What has to do with nodes that are made here. */
+const machineFlags = [
+  'nodes',
+  'cni',
+  'gpu',
+  'gpu-vendor',
+  'gpu-strategy',
+  'gpu-replicas',
+  'engine',
+  'kubernetes-version',
+  'http-port',
+  'https-port',
+  'listen-address',
+  'kubeadm-patch',
+  'mount',
+  'no-install',
+  'merge-kubeconfig',
+  'recreate',
+]
+
+/** @type {NonNullable<Command['conflict']>} */
+const contextAlone = (values, given) => {
+  if (values.provider === 'existing') {
+    const flag = machineFlags.find((name) => given.has(name))
+    return flag === undefined
+      ? undefined
+      : `--${flag} says nothing with --provider existing: the cluster is there already, and its nodes are not ours`
+  }
+  const alone = ['context', 'kubeconfig', 'ingress-url'].find((flag) => given.has(flag))
+  return alone === undefined ? undefined : `--${alone} says nothing without --provider existing`
 }
 
 /** @type {Record<string, Flag>} */
@@ -140,6 +214,43 @@ const systemOptions = {
 }
 
 /** @type {Record<string, Flag>} */
+const gpuFlags = {
+  gpu: {
+    form: '[TIER]',
+    bare: 'auto',
+    read: gpu,
+    suggest: () => ['auto', 'real', 'mock'],
+    help: 'GPUs on the last node: auto (a card, else the mock), real, or mock:N (a labelled stand-in, N is 2 by default)',
+  },
+  'gpu-vendor': {
+    form: 'VENDOR',
+    read: gpuVendor,
+    suggest: () => ['nvidia'],
+    initial: 'nvidia',
+    help: 'whose GPUs: nvidia',
+  },
+  'gpu-strategy': {
+    form: 'STRATEGY',
+    read: oneOf(['cdi-cri', 'envvar']),
+    suggest: () => ['cdi-cri', 'envvar'],
+    initial: 'cdi-cri',
+    help: 'how the device plugin hands out devices: cdi-cri or envvar',
+  },
+  'gpu-replicas': {
+    form: 'N',
+    read: integer(1, 16),
+    initial: '1',
+    help: 'time-slicing: each GPU is advertised N times; a container then asks for one at most',
+  },
+}
+
+/** @type {NonNullable<Command['conflict']>} */
+const gpuOptionsAlone = (values, given) => {
+  const alone = ['gpu-vendor', 'gpu-strategy', 'gpu-replicas'].find((flag) => given.has(flag))
+  return values.gpu === undefined && alone !== undefined ? `--${alone} says nothing without --gpu` : undefined
+}
+
+/** @type {Record<string, Flag>} */
 const install = {
   'no-install': {
     key: 'install',
@@ -168,6 +279,16 @@ const unknownEnvironment = ({ system: name, environment }, _given, { repository 
   return `--overlay ${String(environment)}: the system ${String(name)} has ${listed(known)}`
 }
 
+/** @param {Record<string, unknown>} values @param {Set<string>} given */
+const accessAlone = (values, given) => {
+  const alone = ['context', 'kubeconfig'].find((flag) => given.has(flag))
+  if (values.provider === undefined && alone !== undefined)
+    return `--${alone} says nothing without --provider existing`
+  return values.provider !== undefined && given.has('engine')
+    ? '--engine says nothing with --provider existing'
+    : undefined
+}
+
 /** @type {Record<CommandName, Command>} */
 export const commands = {
   up: {
@@ -177,18 +298,37 @@ export const commands = {
       ...cluster,
       ...systemFlags,
       ...systemOptions,
-      provider: {
-        form: 'KIND',
-        read: oneOf(['kind']),
-        suggest: () => ['kind'],
-        initial: 'kind',
-        help: 'what makes the cluster: kind',
+      ...gpuFlags,
+      ...providerFlag(
+        ['kind', 'k3s', 'existing'],
+        'what makes the cluster: kind or k3s; existing for one that is there already (--context)',
+        'kind',
+      ),
+      ...contextFlags,
+      'ingress-url': {
+        form: 'URL',
+        read: httpUrl,
+        shown: 'not known',
+        help: 'with --provider existing: where its ingress answers, for the shown URLs and the proofs',
       },
       nodes: {
         form: 'N',
         read: integer(1, 4),
         initial: '1',
         help: 'number of nodes, 1 to 4; the first is the control plane',
+      },
+      cni: {
+        form: 'KIND',
+        read: oneOf(['cilium', 'basic']),
+        suggest: () => ['cilium', 'basic'],
+        initial: 'cilium',
+        help: 'pod network: cilium, or basic, which k3s brings, is faster and enforces no policy',
+      },
+      addons: {
+        form: 'LIST',
+        read: addonList,
+        shown: 'all; none with --provider existing',
+        help: 'add-ons: all, none, or names with commas between them; what they need comes along',
       },
       ...engine,
       ...imageFlags,
@@ -237,11 +377,16 @@ export const commands = {
       'npx zx bootstrap/up.mjs --system slate --overlay local',
       'npx zx bootstrap/up.mjs --name demo --nodes 2 --http-port 9080 --https-port 9443',
       'npx zx bootstrap/up.mjs --images bundle:local-cloud-bundle.tar',
+      'npx zx bootstrap/up.mjs --gpu',
+      'npx zx bootstrap/up.mjs --gpu=mock:4 --gpu-replicas 2',
+      'npx zx bootstrap/up.mjs --provider existing --context staging --images registry',
     ],
     conflict: (values, given, context) =>
       values.httpPort === values.httpsPort
         ? `--http-port and --https-port are both ${String(values.httpPort)}; they must differ`
-        : unknownEnvironment(values, given, context),
+        : (contextAlone(values, given, context) ??
+          gpuOptionsAlone(values, given, context) ??
+          unknownEnvironment(values, given, context)),
   },
   down: {
     summary:
@@ -250,19 +395,29 @@ export const commands = {
       ...cluster,
       all: { help: 'remove every cluster of ours' },
       purge: { help: 'also remove the state directory: built images, caches, tools' },
+      ...accessFlags,
       ...engine,
       ...timeout('10m'),
       ...common,
     },
-    examples: ['npx zx bootstrap/down.mjs', 'bootstrap/down --name demo', 'bootstrap/down --all --purge'],
-    conflict: (_values, given) =>
-      given.has('all') && given.has('name') ? '--all and --name exclude each other' : undefined,
+    examples: [
+      'npx zx bootstrap/down.mjs',
+      'bootstrap/down --name demo',
+      'bootstrap/down --all --purge',
+      'bootstrap/down --provider existing --context staging',
+    ],
+    conflict: (values, given) => {
+      if (given.has('all') && given.has('name')) return '--all and --name exclude each other'
+      if (given.has('all') && given.has('provider')) return '--all and --provider exclude each other'
+      return accessAlone(values, given)
+    },
   },
   status: {
     summary:
       'Shows how far the cluster, its add-ons and the system are, and how the system’s services do; only reads.',
-    flags: { ...cluster, ...engine, ...timeout('2m'), ...common },
+    flags: { ...cluster, ...accessFlags, ...engine, ...timeout('2m'), ...common },
     examples: ['npx zx bootstrap/status.mjs', 'npx zx bootstrap/status.mjs --name demo --json'],
+    conflict: accessAlone,
   },
   doctor: {
     summary:

@@ -301,6 +301,27 @@ describe('status', () => {
     expect(await statusText(seen)).toContain('8 of 8 workloads ready')
   })
 
+  it('names the GPUs of a node, their tier, and what that tier does not prove', async () => {
+    await bringUp()
+    expect((await status()).gpus).toEqual([])
+    world.cluster.objects.set('Node lc-control-plane', {
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: {
+        name: 'lc-control-plane',
+        labels: {
+          'nvidia.com/gpu.present': 'true',
+          'io.local-cloud.gpu-tier': 'mock',
+          'io.local-cloud.gpu-advertised': '2',
+        },
+      },
+      status: { allocatable: { 'nvidia.com/gpu': '1' } },
+    })
+    const text = await statusText(await status())
+    expect(text).toContain('lc-control-plane offers 1 of 2 GPUs, tier mock')
+    expect(text).toContain('nothing here proves CUDA')
+  })
+
   it('tells what is not ready', async () => {
     await bringUp()
     world.cluster.edit('Deployment slate/ollama', (object) => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { fakeEngine } from '../engine/fake-engine.ts'
+import { catalogue } from '../errors/catalogue.ts'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import { judge, type DoctorFacts } from './doctor-checks.ts'
 import { tell } from './doctor.ts'
@@ -28,6 +29,18 @@ const good: DoctorFacts = {
   freeOnState: 100 * gib,
   goVersion: 'go1.26.8',
   missingTools: [],
+  gpu: {
+    cards: {
+      cards: [
+        { index: 0, uuid: 'GPU-1', name: 'NVIDIA H200', memoryMib: 143_771, driver: '570.172.08' },
+        { index: 1, uuid: 'GPU-2', name: 'NVIDIA H200', memoryMib: 143_771, driver: '570.172.08' },
+      ],
+    },
+    toolkit: 'NVIDIA Container Toolkit CLI version 1.18.0',
+    engine: { kind: 'docker', defaultRuntime: 'nvidia' },
+    volumeMounts: true,
+    inotify: { maxUserInstances: 512, maxUserWatches: 524_288 },
+  },
   kind: { found: 'v0.33.0', wanted: 'v0.33.0' },
   registry: { available: true, reason: '' },
   cached: false,
@@ -108,9 +121,35 @@ describe('the doctor', () => {
       { ...good, portHolders: [{ port: 8080, holder: 'nginx', ours: false }] },
       { 'port 8080': 'warn' },
     ],
+    [
+      'cards that no container can get',
+      { ...good, gpu: { ...good.gpu, toolkit: undefined } },
+      { GPU: 'warn' },
+    ],
+    [
+      'no card, whatever else is missing',
+      { ...good, gpu: { ...good.gpu, cards: { reason: 'nvidia-smi finds no devices' }, toolkit: undefined } },
+      {},
+    ],
   ])('%s', (_words, facts, expected) => {
     expect(verdicts(facts)).toEqual(expected)
     for (const { verdict, remedy } of judge(facts)) expect(remedy === '').toBe(verdict === 'ok')
+  })
+
+  it('tells the cards, the first broken link before them, or that the mock is there', () => {
+    const finding = (gpu: Partial<DoctorFacts['gpu']>) =>
+      judge({ ...good, gpu: { ...good.gpu, ...gpu } }).find(({ check }) => check === 'GPU')
+    expect(finding({})).toMatchObject({ verdict: 'ok', seen: '2 cards: NVIDIA H200' })
+    expect(finding({ toolkit: undefined })).toEqual({
+      check: 'GPU',
+      verdict: 'warn',
+      seen: '2 cards: NVIDIA H200. nvidia-ctk of the NVIDIA Container Toolkit is not on PATH.',
+      remedy: catalogue.GPU_TOOLKIT_MISSING.hint,
+    })
+    expect(finding({ cards: { reason: 'nvidia-smi finds no devices' } })).toMatchObject({
+      verdict: 'ok',
+      seen: 'none; --gpu gives a mock (nvidia-smi finds no devices)',
+    })
   })
 
   it('ends with exit code 3 when something needed is missing, after printing everything', async () => {

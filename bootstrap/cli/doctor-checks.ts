@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { managedLabel, type Engine } from '../engine/engine.ts'
 import { findProgram } from '../engine/find-program.ts'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
+import { judgeGpuHost, readGpuHost, type GpuHostFacts } from '../gpu/preflight.ts'
 import { freeBytes, gibibytes } from '../host/disk.ts'
 import { findPortHolder, portHolderWords } from '../host/free-ports.ts'
 import type { HostLimits } from '../host/host-limits.ts'
@@ -33,6 +34,7 @@ export interface DoctorFacts {
   goVersion: string | undefined
   /** Programs for building from packages that are not there, of those asked for. */
   missingTools: string[]
+  gpu: GpuHostFacts
   /** The version of kind that is there, and the one that is wanted. */
   kind: { found: string | undefined; wanted: string }
   registry: { available: boolean; reason: string }
@@ -105,6 +107,7 @@ export function judge(facts: DoctorFacts): Finding[] {
       ? ok('processors', String(limits.cpus))
       : warn('processors', String(limits.cpus), 'Two are what the time-outs are made for; raise --timeout.'),
     disk(facts),
+    gpu(facts),
     ...facts.portHolders.map(({ port, holder, ours }) =>
       holder === undefined || ours
         ? ok(`port ${String(port)}`, ours ? 'held by our cluster' : 'free')
@@ -163,6 +166,17 @@ function disk({ freeOnState, paths, cached, registry }: DoctorFacts): Finding {
   return cached || registry.available || freeOnState >= buildSpace
     ? ok('disk', seen)
     : warn('disk', seen, `Building everything from packages takes ${gibibytes(buildSpace)}. ${remedy}`)
+}
+
+/** A card that a cluster cannot use is worth a word; no card is not: there is the mock. */
+function gpu({ gpu: facts }: DoctorFacts): Finding {
+  const { cards: found } = facts
+  if ('reason' in found) return ok('GPU', `none; --gpu gives a mock (${found.reason})`)
+  const { length } = found.cards
+  const names = [...new Set(found.cards.map(({ name }) => name))].join(', ')
+  const seen = `${String(length)} ${length === 1 ? 'card' : 'cards'}: ${names}`
+  const broken = judgeGpuHost(facts)
+  return broken === undefined ? ok('GPU', seen) : warn('GPU', `${seen}. ${broken.message}`, broken.hint)
 }
 
 /** Images need one source: a registry, or all that building them takes, or what was built before. */
@@ -242,8 +256,9 @@ export async function gatherFacts(options: {
     import('../tools/kind.ts'),
   ])
   const versions = await readVersions(paths.repo)
-  const [opened, go, wantedKind, registry, freeOnState] = await Promise.all([
+  const [opened, gpuHost, go, wantedKind, registry, freeOnState] = await Promise.all([
     engineResult,
+    engineResult.then((result) => readGpuHost('engine' in result ? result.engine.kind : undefined, signal)),
     goVersion(signal),
     pinnedKindVersion(paths.repo),
     askRegistry(upstreamNodeImage(versions), { timeoutMs: 3_000, signal }),
@@ -261,6 +276,7 @@ export async function gatherFacts(options: {
     freeOnState,
     goVersion: go,
     missingTools: ['mmdebstrap', 'g++', 'tar'].filter((tool) => findProgram(tool) === undefined),
+    gpu: gpuHost,
     kind: { found: installedKind(paths, wantedKind), wanted: wantedKind },
     registry: registry.available ? { available: true, reason: '' } : registry,
     cached: existsSync(join(paths.cacheDir, 'components')),

@@ -2,8 +2,15 @@ import { existsSync, readdirSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { clusterLabel, managedLabel, type ContainerInfo, type Engine } from '../engine/engine.ts'
+import { isDiskFull } from '../errors/disk-full.ts'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
-import { findInEngine, findOnMachine, isEnded, requireNothingLeft } from '../leftovers/find-leftovers.ts'
+import {
+  findInEngine,
+  findOnMachine,
+  isEnded,
+  requireNothingLeft,
+  type Leftover,
+} from '../leftovers/find-leftovers.ts'
 import type { Paths } from '../plan/options.ts'
 import type { ClusterProvider } from '../providers/provider.ts'
 import { duration } from '../report/duration.ts'
@@ -11,6 +18,8 @@ import { tryLock } from '../state/lock-folder.mjs'
 import { withLock } from '../state/lock.ts'
 import { downSteps, removeEmptyState } from '../steps/down-steps.ts'
 import { refuseForeign } from '../steps/existing.ts'
+import { findAccess, requireSameOrigin, type FoundAccess } from '../steps/on-existing/access.ts'
+import { removeFromExistingStep, type Removed } from '../steps/on-existing/remove.ts'
 import { realTools } from '../steps/real-tools.ts'
 import { undoSteps } from '../steps/run-steps.ts'
 import type { Tools } from '../steps/tools.ts'
@@ -39,6 +48,8 @@ interface Found {
   stateIsFree: boolean
   /** Whether anything of the named clusters is there. */
   anything: boolean
+  /** Those of the names that stand for what was put on an existing cluster. */
+  existing: ReadonlyMap<string, FoundAccess>
 }
 
 /** The same with the given tools. */
@@ -46,16 +57,28 @@ export async function down(context: CommandContext<DownValues>, tools: Tools): P
   const { values, emit, json, paths } = context
   const { purge, timeoutMs } = values
   const started = Date.now()
+  const removed: Removed[] = []
   const deadline = commandDeadline('down', timeoutMs, context.signal)
   const { signal } = deadline
   try {
     const first = await find(context, tools, signal)
     const outcome = await locked(context, first.clusters, signal, async () => {
       const found = await find(context, tools, signal)
-      const { engine, provider, clusters, containers, everything, stateIsFree } = found
+      const { engine, provider, containers, everything, stateIsFree, existing } = found
+      const clusters = found.clusters.filter((name) => !existing.has(name))
       const steps = downSteps({
         paths,
         clusters,
+        existing: [...existing].map(([name, access]) =>
+          removeFromExistingStep({
+            paths,
+            name,
+            access,
+            tools,
+            timeoutMs,
+            done: (one) => removed.push(one),
+          }),
+        ),
         everything,
         stateIsFree,
         purge,
@@ -66,7 +89,7 @@ export async function down(context: CommandContext<DownValues>, tools: Tools): P
       await undoSteps(steps, { emit, signal })
       const scope = {
         paths,
-        clusters,
+        clusters: found.clusters,
         containerIds: containers.filter(isOf(clusters, everything)).map(({ id }) => id),
         everything,
         stateIsFree,
@@ -78,7 +101,12 @@ export async function down(context: CommandContext<DownValues>, tools: Tools): P
     })
     const { scope, kept } = outcome
     await removeEmptyState(paths, scope.stateIsFree)
-    requireNothingLeft([...outcome.inEngine, ...(await findOnMachine(scope))])
+    const onClusters = removed.flatMap(({ left }) => left)
+    requireNothingLeft([
+      ...onClusters.map((name): Leftover => ({ kind: 'object', name })),
+      ...outcome.inEngine,
+      ...(await findOnMachine(scope)),
+    ])
     const ms = Date.now() - started
     context.out(
       json
@@ -87,10 +115,14 @@ export async function down(context: CommandContext<DownValues>, tools: Tools): P
             command: 'down',
             removed: first.anything ? scope.clusters : [],
             kept,
+            ...(removed.length === 0 ? {} : { existing: removed }),
             ms,
           })
         : [
-            removedWords(first, ms),
+            ...(first.clusters.length > removed.length || removed.length === 0
+              ? [removedWords(first, ms)]
+              : []),
+            ...removed.flatMap((one) => existingWords(one, ms)),
             `Nothing of ours is left${kept.length === 0 ? '' : ` but ${kept.join(' and ')}`}.`,
           ].join('\n'),
     )
@@ -128,13 +160,26 @@ async function find(
 ): Promise<Found> {
   const folder = join(paths.stateDir, 'clusters')
   const remembered = existsSync(folder) ? await readdir(folder) : []
-  const engine = await findEngine(tools, remembered.length > 0, emit, signal)
+  if (values.provider !== undefined)
+    await requireSameOrigin(paths, { name: values.name, provider: values.provider })
+  const accesses = await existingAmong(values.all ? remembered : [values.name], values, paths)
+  // What is on an existing cluster has nothing to do with an engine of this machine.
+  const engine =
+    accesses.has(values.name) && !values.all && !values.purge
+      ? undefined
+      : await findEngine(
+          tools,
+          remembered.some((name) => !accesses.has(name)),
+          emit,
+          signal,
+        )
   const provider = engine && (await tools.provider(engine))
   const containers = engine ? await engine.listContainers(managedLabel, signal) : []
   const labelled = containers.flatMap(({ labels }) => labels[clusterLabel] ?? [])
   const ours = [...new Set([...labelled, ...remembered])].sort()
   const clusters = values.all && ours.length > 0 ? ours : [values.name]
-  for (const name of clusters) {
+  const existing = new Map([...accesses].filter(([name]) => clusters.includes(name)))
+  for (const name of clusters.filter((one) => !existing.has(one))) {
     const cluster = await provider?.find(name, signal)
     if (cluster?.owner === 'foreign') refuseForeign(name)
   }
@@ -149,8 +194,37 @@ async function find(
     others,
     everything: others.length === 0,
     stateIsFree: inState.length === 0,
-    anything: clusters.some((name) => ours.includes(name)),
+    anything: clusters.some((name) => ours.includes(name) || existing.has(name)),
+    existing,
   }
+}
+
+/** Those of these names that stand for what was put on an existing cluster, with the way to it. */
+async function existingAmong(
+  names: readonly string[],
+  values: DownValues,
+  paths: Paths,
+): Promise<Map<string, FoundAccess>> {
+  const found = await Promise.all(
+    names.map(async (name) => {
+      const access = await findAccess(paths, values.all ? { name } : { ...values, name })
+      return access ? [[name, access] as const] : []
+    }),
+  )
+  return new Map(found.flat())
+}
+
+/** What became of what was put on an existing cluster. */
+function existingWords({ context, removed, kept, unseen }: Removed, ms: number): string[] {
+  return [
+    removed === 0
+      ? `Nothing of ours is on the cluster of context ${context}.`
+      : `Removed what was put on the cluster of context ${context} in ${duration(ms)}: ${String(removed)} objects and what is in them.`,
+    ...kept.map((line) => `Not removed: ${line}.`),
+    ...(unseen.length === 0
+      ? []
+      : [`Not looked for, because this user may not list them: ${unseen.join(', ')}.`]),
+  ]
 }
 
 /** Names on which another living process works, which may have nothing to show for it yet. */
@@ -158,9 +232,14 @@ function beingWorkedOn({ stateDir }: Paths): string[] {
   const folder = join(stateDir, 'lock')
   if (!existsSync(folder)) return []
   return readdirSync(folder).filter((name) => {
-    const attempt = tryLock(join(folder, name), 'down')
-    if ('holder' in attempt) return true
-    attempt.release()
+    try {
+      const attempt = tryLock(join(folder, name), 'down')
+      if ('holder' in attempt) return true
+      attempt.release()
+    } catch (error) {
+      // A living holder was looked for before anything was written.
+      if (!isDiskFull(error)) throw error
+    }
     return false
   })
 }
@@ -173,7 +252,7 @@ async function locked<T>(
 ): Promise<T> {
   const [name, ...rest] = names
   if (name === undefined) return work()
-  return withLock(paths, name, { emit, signal }, () =>
+  return withLock(paths, name, { emit, signal, goOnWhenFull: true }, () =>
     locked({ paths, emit } as CommandContext<DownValues>, rest, signal, work),
   )
 }

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import path from 'node:path'
+import { defaultGpuCount, mostGpus } from '../plan/gpu-limits.mjs'
 
 /** @typedef {import('./commands.mjs').Reader} Reader */
 /** @typedef {import('./commands.mjs').ReadContext} ReadContext */
@@ -63,6 +64,19 @@ export const address = (text) => {
 }
 
 /** @type {Reader} */
+export const httpUrl = (text) => {
+  if (!/^https?:/.test(text) || !URL.canParse(text))
+    throw new Error('must be a URL such as http://192.0.2.7 or https://ingress.example')
+  return text.replace(/\/+$/, '')
+}
+
+/** @type {Reader} */
+export const contextName = (text) => {
+  if (text === '') throw new Error('must be the name of a context, as kubectl config get-contexts lists them')
+  return text
+}
+
+/** @type {Reader} */
 export const kubernetesVersion = (text) => {
   const match = /^v?(\d+\.\d+\.\d+)$/.exec(text)
   if (!match) throw new Error('must be a full version such as 1.35.0')
@@ -77,6 +91,15 @@ export const mount = (text, { cwd }) => {
   const hostPath = path.resolve(cwd, host)
   if (!existsSync(hostPath)) throw new Error(`there is no ${hostPath} on this machine`)
   return { hostPath, containerPath, readOnly: mode === 'ro' }
+}
+
+/** @type {Reader} */
+export const addonList = (text) => {
+  if (text === 'all') return text
+  const names = text === 'none' ? [] : text.split(',')
+  if (names.some((name) => !/^[a-z0-9-]+$/.test(name)))
+    throw new Error('must be all, none, or names of add-ons with commas between them')
+  return names
 }
 
 export const imageKinds = ['auto', 'registry', 'packages']
@@ -104,4 +127,24 @@ export const system = (text, context) => {
   const known = systems(context)
   if (!known.includes(text)) throw new Error(`must be ${listed(known)}`)
   return text
+}
+
+/** @type {Reader} */
+export const gpu = (text) => {
+  if (text === 'auto' || text === 'real') return { tier: text, count: defaultGpuCount }
+  const [, given = String(defaultGpuCount)] = /^mock(?::(\d+))?$/.exec(text) ?? [undefined, '0']
+  const count = Number(given)
+  if (count < 1 || count > mostGpus)
+    throw new Error(`must be auto, real, mock or mock:N with N from 1 to ${String(mostGpus)}`)
+  return { tier: 'mock', count }
+}
+
+/** @type {Reader} */
+export const gpuVendor = (text) => {
+  if (text === 'nvidia') return text
+  if (text === 'amd')
+    throw new Error(
+      'is not supported yet: it takes a ROCm device plugin and an amd.com/gpu mock beside those of NVIDIA',
+    )
+  throw new Error('must be nvidia')
 }

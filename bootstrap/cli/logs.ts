@@ -5,11 +5,13 @@ import { dirname, join, relative, resolve, sep } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { clusterLabel } from '../engine/engine.ts'
+import { cannotWrite } from '../errors/disk-full.ts'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import { toLocalCloudError } from '../errors/to-local-cloud-error.ts'
 import { detectHostLimits } from '../host/host-limits.ts'
 import { redact } from '../process/redact.ts'
 import { throwIfAborted } from '../process/run-command.ts'
+import { findAccess } from '../steps/on-existing/access.ts'
 import { createSession, type Session } from '../steps/session.ts'
 import { realTools } from '../steps/real-tools.ts'
 import type { Tools } from '../steps/tools.ts'
@@ -76,8 +78,10 @@ async function* collect(
       return undefined
     }
   }
+  const access = await findAccess(paths, { name: values.name })
   const session = createSession({
     name: values.name,
+    ...(access ? { existing: access } : {}),
     paths,
     images: { kind: 'auto' },
     tools,
@@ -85,7 +89,8 @@ async function* collect(
     signal,
     quick: true,
   })
-  const engine = await attempt('the container engine', () => tools.findEngine(signal))
+  // An existing cluster is reached by its API alone.
+  const engine = access ? undefined : await attempt('the container engine', () => tools.findEngine(signal))
   yield {
     path: 'versions.txt',
     content: versions(paths.repo, engine ? `${engine.kind} ${engine.version}` : 'none'),
@@ -108,8 +113,13 @@ async function* collect(
   }
   const { collectDiagnostics } = await import('../kube/collect.ts')
   const { connect } = await import('../kube/connect.ts')
-  const kube = await connect({ kubeconfigFile: session.files.kubeconfig, signal })
-  for await (const file of collectDiagnostics(kube, { signal }))
+  const kube = await connect(
+    access ? { kubeconfig: access.kubeconfig, signal } : { kubeconfigFile: session.files.kubeconfig, signal },
+  )
+  // What is not ours on an existing cluster is nobody's business but its owner's.
+  const own = access && (await session.ours('v1', 'Namespace'))
+  const namespaces = own && [...own.values()].map(({ metadata }) => metadata.name)
+  for await (const file of collectDiagnostics(kube, { signal, ...(namespaces ? { namespaces } : {}) }))
     yield { ...file, path: `cluster/${file.path}` }
 }
 
@@ -191,6 +201,6 @@ export async function writeArchive(
   } catch (error) {
     await rm(partial, { force: true })
     if (error instanceof LocalCloudError) throw error
-    throw new LocalCloudError('NO_PERMISSION', { message: `${output} could not be written.`, cause: error })
+    throw cannotWrite(output, error)
   }
 }

@@ -1,9 +1,14 @@
 import { toLocalCloudError } from '../errors/to-local-cloud-error.ts'
-import type { KubeObject } from '../kube/client.ts'
+import { offersOf, offerWords, type GpuOffer } from '../gpu/gpu-offer.ts'
+import { capabilityLines, readFacts, type Capability, type ClusterFacts } from '../existing/capabilities.ts'
+import type { KubeClient, KubeObject } from '../kube/client.ts'
+import { tierWarning } from '../plan/gpu-plan.ts'
+import { providerNote, providerWords } from '../providers/provider-words.ts'
 import type { PlannedStep } from '../report/events.ts'
 import { refKey } from '../steps/objects.ts'
 import { recordedObjects } from '../steps/part.ts'
 import { realTools } from '../steps/real-tools.ts'
+import { findAccess } from '../steps/on-existing/access.ts'
 import { observeSteps } from '../steps/run-steps.ts'
 import { createSession, type Look, type Session } from '../steps/session.ts'
 import { statusSteps } from '../steps/status-steps.ts'
@@ -24,8 +29,16 @@ export interface Status {
   /** Why it is not ready, or what could not be found out. */
   trouble: string[]
   kubeconfig: string
+  /** Context of an existing cluster; absent for a cluster of ours. */
+  context?: string
+  /** What an existing cluster has. */
+  capabilities?: Capability[]
+  /** What its nodes are, kind, k3s or k3s-compatible; absent when nobody knows. */
+  provider?: string
   images: { source: string; why: string } | undefined
   nodes: { name: string; role: string; running: boolean; ready: boolean; words: string }[]
+  /** Of every node that was given some. */
+  gpus: GpuOffer[]
   steps: PlannedStep[]
   workloads: { part: string; kind: string; namespace: string; name: string; ready: boolean; words: string }[]
   /** Services, autoscalers, schedules, Jobs and claims of the systems. */
@@ -56,8 +69,10 @@ export async function readStatus(
   const { paths, values } = context
   const deadline = AbortSignal.timeout(timeoutMs)
   const signal = AbortSignal.any([context.signal, deadline])
+  const access = await findAccess(paths, values)
   const session = createSession({
     name: values.name,
+    ...(access ? { existing: access } : {}),
     paths,
     images: { kind: 'auto' },
     tools,
@@ -77,30 +92,42 @@ export async function readStatus(
       return otherwise
     }
   }
-  const seen = await attempt<Look>('the engine', () => session.look(), {})
+  const seen = await attempt<Look>(access ? 'the cluster' : 'the engine', () => session.look(), {})
   if (seen.trouble !== undefined) trouble.push(`the API: ${seen.trouble}`)
   const plan = seen.record?.plan ?? (await session.files.plan())
-  const [steps, nodes, workloads, health, urls] = await Promise.all([
+  const [steps, { nodes, gpus }, workloads, health, urls] = await Promise.all([
     attempt(
       'the steps',
       () => observeSteps(statusSteps(session, plan, seen.record), { emit: () => undefined, signal }),
       [],
     ),
-    attempt('the nodes', () => nodesOf(seen, signal), []),
+    attempt('the nodes', () => nodesOf(seen, signal), { nodes: [], gpus: [] }),
     attempt('the workloads', () => workloadsOf(session, seen), []),
     attempt('the health of the system', () => systemHealth(session, seen, signal), noHealth),
     attempt('the ingress', () => urlsOf(session, seen), []),
   ])
+  const capabilities =
+    access && seen.kube
+      ? await attempt(
+          'what the cluster has',
+          async () => recordedFirst(seen, await readFacts(seen.kube as KubeClient, values.name, signal)),
+          undefined,
+        )
+      : undefined
   const { images } = seen.record ?? {}
   return {
     type: 'result',
     command: 'status',
     cluster: values.name,
-    state: stateOf(seen, steps, trouble),
+    state: stateOf(seen, steps, trouble, access !== undefined),
     trouble,
     kubeconfig: session.files.kubeconfig,
+    ...(access ? { context: access.context } : {}),
+    ...(capabilities ? { capabilities } : {}),
+    ...(plan === undefined ? {} : { provider: providerWords(plan.provider, images?.source) }),
     images: images && { source: images.source, why: images.why },
     nodes,
+    gpus,
     steps,
     workloads,
     health,
@@ -112,7 +139,13 @@ function stateOf(
   { engine, cluster, kube, record }: Look,
   steps: readonly PlannedStep[],
   trouble: readonly string[],
+  existing: boolean,
 ): Status['state'] {
+  if (existing) {
+    if (!kube) return 'silent'
+    if (!record) return 'absent'
+    return record.complete && steps.every((step) => step.state === 'done') ? 'ready' : 'partial'
+  }
   if (!cluster) return engine || trouble.length === 0 ? 'absent' : 'unknown'
   if (cluster.owner === 'foreign') return 'foreign'
   if (!cluster.nodes.some((node) => node.running)) return 'stopped'
@@ -120,10 +153,21 @@ function stateOf(
   return record?.complete === true && steps.every((step) => step.state === 'done') ? 'ready' : 'partial'
 }
 
-async function nodesOf({ cluster, kube }: Look, signal: AbortSignal): Promise<Status['nodes']> {
+/** What was found now, and of the network what was seen when policies were tried on it. */
+function recordedFirst({ record }: Look, { capabilities }: ClusterFacts): Capability[] {
+  const tried = record?.capabilities?.all.find(({ name }) => name === 'network policy')
+  return capabilities.map((one) =>
+    one.name === 'network policy' && tried && record?.capabilities?.tried === one.by ? tried : one,
+  )
+}
+
+async function nodesOf(
+  { cluster, kube }: Look,
+  signal: AbortSignal,
+): Promise<Pick<Status, 'nodes' | 'gpus'>> {
   const { nodeReady } = await import('../kube/conditions/node-ready.ts')
   const objects = kube ? await kube.list({ apiVersion: 'v1', kind: 'Node' }, signal) : []
-  return (cluster?.nodes ?? []).map(({ name, role, running }) => {
+  const nodes = (cluster?.nodes ?? []).map(({ name, role, running }) => {
     const state = nodeReady(objects.find((object) => object.metadata.name === name))
     return {
       name,
@@ -133,6 +177,7 @@ async function nodesOf({ cluster, kube }: Look, signal: AbortSignal): Promise<St
       words: kube ? state.seen : 'not known',
     }
   })
+  return { nodes, gpus: offersOf(objects) }
 }
 
 async function workloadsOf(session: Session, { record, kube }: Look): Promise<Status['workloads']> {
@@ -175,7 +220,7 @@ async function urlsOf(session: Session, { record }: Look): Promise<ServedUrl[]> 
 
 /** The status as people read it. */
 export async function statusText(status: Status): Promise<string> {
-  const { cluster, nodes, steps, workloads, health, urls, trouble, images } = status
+  const { cluster, nodes, gpus, steps, workloads, health, urls, trouble, images } = status
   const headline: Record<Status['state'], string> = {
     absent: `There is no cluster ${cluster}.`,
     unknown: `What cluster ${cluster} does could not be found out.`,
@@ -185,15 +230,35 @@ export async function statusText(status: Status): Promise<string> {
     partial: `Cluster ${cluster} is not complete; up goes on.`,
     ready: `Cluster ${cluster} is ready.`,
   }
+  const { context, capabilities = [] } = status
+  if (context !== undefined) {
+    headline.absent = `Nothing of ours is on the cluster of context ${context} as ${cluster}.`
+    headline.silent = `The cluster of context ${context} does not answer.`
+    headline.partial = `What is on the cluster of context ${context} as ${cluster} is not complete; up goes on.`
+    headline.ready = `What is on the cluster of context ${context} as ${cluster} is ready.`
+  }
   const blocks = [headline[status.state], ...trouble.map((line) => `  ! ${line}`)]
   if (['absent', 'foreign', 'unknown'].includes(status.state)) {
-    return [...blocks, ...(status.state === 'absent' ? ['Make it: npx zx bootstrap/up.mjs'] : [])].join('\n')
+    return [
+      ...blocks,
+      ...(status.state === 'absent'
+        ? [
+            ...capabilityLines(capabilities).map((line) => `  ${line}`),
+            `Make it: npx zx bootstrap/up.mjs${context === undefined ? '' : ` --provider existing --context ${context}`}`,
+          ]
+        : []),
+    ].join('\n')
   }
   const ready = workloads.filter((workload) => workload.ready).length
   const [nodeTable, stepTable, workloadTable] = await Promise.all([
     textTable(
-      ['node', 'role', 'container', 'kubernetes'],
-      nodes.map(({ name, role, running, words }) => [name, role, running ? 'running' : 'stopped', words]),
+      context === undefined ? ['node', 'role', 'container', 'kubernetes'] : ['node', 'role', 'kubernetes'],
+      nodes.map(({ name, role, running, words }) => [
+        name,
+        role,
+        ...(context === undefined ? [running ? 'running' : 'stopped'] : []),
+        words,
+      ]),
     ),
     textTable(
       ['step', 'state', 'why'],
@@ -212,6 +277,14 @@ export async function statusText(status: Status): Promise<string> {
     ...blocks,
     '',
     nodeTable,
+    ...[providerNote(status.provider ?? '')].filter((line) => line !== ''),
+    ...gpus.flatMap((offer) => [
+      offerWords(offer),
+      ...[tierWarning(offer.tier)].filter((line) => line !== ''),
+    ]),
+    ...(capabilities.length === 0
+      ? []
+      : ['', 'The cluster has:', ...capabilityLines(capabilities).map((line) => `  ${line}`)]),
     '',
     stepTable,
     '',
@@ -221,6 +294,6 @@ export async function statusText(status: Status): Promise<string> {
     ...(await healthTables(health)).flatMap((table) => [table, '']),
     ...urls.map(({ url, service }) => `${url}  ${service}`),
     ...(images ? [`Images: ${images.source}, because ${images.why}.`] : []),
-    `kubectl --kubeconfig ${status.kubeconfig}`,
+    context === undefined ? `kubectl --kubeconfig ${status.kubeconfig}` : `kubectl --context ${context}`,
   ].join('\n')
 }

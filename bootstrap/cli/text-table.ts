@@ -1,4 +1,5 @@
-const noFrame = {
+/** Options of cli-table3 for columns without lines. */
+export const noFrame = {
   top: '',
   'top-mid': '',
   'top-left': '',

@@ -1,3 +1,4 @@
+import { capabilityLines, type Capability } from '../existing/capabilities.ts'
 import type { KubeObject } from '../kube/client.ts'
 import { systemWords } from '../manifests/system-choice.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -14,6 +15,8 @@ export interface UpSummary {
   kubeconfig: string
   urls: ServedUrl[]
   images: { source: string; why: string } | undefined
+  /** What an existing cluster has; absent for a cluster of ours. */
+  capabilities?: Capability[]
   systems: { name: string; environment: string; choices?: Record<string, string>; namespaces: string[] }[]
   notes: string[]
 }
@@ -33,23 +36,43 @@ interface IngressSpec {
   }[]
 }
 
-/** Where the Ingresses among these objects answer on this machine. Pure. */
+/** Where the Ingresses among these objects answer; none where nobody told how an existing cluster is reached. Pure. */
 export function servedUrls(
   objects: readonly KubeObject[],
-  plan: Pick<Plan, 'httpPort' | 'listenAddress'>,
+  plan: Pick<Plan, 'httpPort' | 'listenAddress' | 'ingressUrl'> & Partial<Pick<Plan, 'provider'>>,
 ): ServedUrl[] {
-  const address = ['0.0.0.0', '::'].includes(plan.listenAddress) ? '127.0.0.1' : plan.listenAddress
-  const port = String(plan.httpPort)
+  if (plan.provider === 'existing' && plan.ingressUrl === undefined) return []
+  const { scheme, address, port } = endOf(plan)
+  const suffix = port === (scheme === 'https' ? '443' : '80') ? '' : `:${port}`
   return objects
     .filter((object) => object.kind === 'Ingress')
     .flatMap((object) => (object['spec'] as IngressSpec | undefined)?.rules ?? [])
     .flatMap(({ host, http }) =>
       (http?.paths ?? []).map(({ path = '/', backend }) => {
-        const url = `http://${host ?? address}:${port}${path}`
+        const url = `${scheme}://${host ?? address}${suffix}${path}`
         const resolve = host === undefined ? '' : `--resolve ${host}:${port}:${address} `
         return { url, service: backend?.service?.name ?? '', curl: `curl ${resolve}${url}` }
       }),
     )
+}
+
+/** Where the ingress answers: on ports of this machine, or where the user said for an existing cluster. */
+function endOf({
+  httpPort,
+  listenAddress,
+  ingressUrl,
+}: Pick<Plan, 'httpPort' | 'listenAddress' | 'ingressUrl'>): {
+  scheme: string
+  address: string
+  port: string
+} {
+  if (ingressUrl === undefined) {
+    const address = ['0.0.0.0', '::'].includes(listenAddress) ? '127.0.0.1' : listenAddress
+    return { scheme: 'http', address, port: String(httpPort) }
+  }
+  const { protocol, hostname, port } = new URL(ingressUrl)
+  const scheme = protocol.slice(0, -1)
+  return { scheme, address: hostname, port: port === '' ? (scheme === 'https' ? '443' : '80') : port }
 }
 
 /** Namespaces that the objects live in. */
@@ -76,7 +99,10 @@ export function summaryText(summary: UpSummary): string {
     `  kubectl --kubeconfig ${kubeconfig} get pods -n ${systems[0]?.namespaces[0] ?? 'kube-system'}`,
     '',
     ...(images ? [`Images: ${images.source}, because ${images.why}.`] : []),
+    ...(summary.capabilities
+      ? ['The cluster has:', ...capabilityLines(summary.capabilities).map((line) => `  ${line}`)]
+      : []),
     ...notes,
-    `Next: npm run e2e · npx zx bootstrap/status.mjs${flags} · bootstrap/down${flags}`,
+    `Next: npm run e2e${flags === '' ? '' : ` --${flags}`} · npx zx bootstrap/status.mjs${flags} · bootstrap/down${flags}`,
   ].join('\n')
 }

@@ -1,19 +1,25 @@
 import { toLocalCloudError } from '../errors/to-local-cloud-error.ts'
+import { tierWarning } from '../plan/gpu-plan.ts'
+import { requireDiskSpace } from '../host/disk.ts'
 import { parseUpOptions, type UpOptions } from '../plan/options.ts'
-import { makePlan, type Plan } from '../plan/plan.ts'
+import { capabilityLines } from '../existing/capabilities.ts'
+import type { Plan } from '../plan/plan.ts'
+import { providerNote, providerWords } from '../providers/provider-words.ts'
 import type { Event } from '../report/events.ts'
 import { withLock } from '../state/lock.ts'
-import { readPatches } from '../steps/cluster.ts'
+import { prepareUp } from '../steps/prepare-up.ts'
+import type { RecordedImages } from '../steps/record.ts'
 import { realTools } from '../steps/real-tools.ts'
 import { observeSteps, runSteps } from '../steps/run-steps.ts'
-import { createSession, type Session } from '../steps/session.ts'
 import type { Tools } from '../steps/tools.ts'
-import { upSteps, type UpGraph } from '../steps/up-steps.ts'
 import type { CommandContext, UpValues } from './command-context.ts'
-import { commandDeadline, type CommandDeadline } from './command-deadline.ts'
+import { commandDeadline } from './command-deadline.ts'
 import { plannedTable } from './planned-table.ts'
 import { toolVersion } from './tool-version.ts'
 import { namespacesOf, servedUrls, summaryText, type UpSummary } from './up-summary.ts'
+
+/** What is written into the state directory at most: kubectl (56 MiB), kind (11 MiB) and the files of a cluster. */
+const stateBytes = 96 * 2 ** 20
 
 /** `up`: brings everything to where the options want it and tells where it answers; with `--dry-run` only tells the plan. */
 export async function run(context: CommandContext<UpValues>): Promise<void> {
@@ -29,42 +35,24 @@ export async function up(
 ): Promise<void> {
   const { emit, signal, out, json, paths } = context
   if (options.dryRun) {
-    const { graph } = await prepare(context, options, tools)
+    const { graph } = await prepareUp({ options, tools, toolVersion: toolVersion(paths.repo), emit, signal })
     const steps = await observeSteps(graph.steps, { emit: () => undefined, signal })
     if (json) emit({ type: 'planned', steps })
     else out(await plannedTable(steps))
+    if (!json && graph.capabilities)
+      out(['', 'What the cluster has:', ...capabilityLines(await graph.capabilities(signal))].join('\n'))
     return
   }
+  await requireDiskSpace({
+    place: paths.stateDir,
+    bytes: stateBytes,
+    what: 'up',
+    otherwise: 'put the state on another disk with --state-dir',
+  })
   const summary = await withLock(paths, options.name, { emit, signal }, () =>
     bringUp(context, options, tools),
   )
   out(json ? JSON.stringify(summary) : summaryText(summary))
-}
-
-async function prepare(
-  context: Pick<CommandContext, 'emit' | 'signal'>,
-  options: UpOptions,
-  tools: Tools,
-  deadline?: CommandDeadline,
-): Promise<{ session: Session; plan: Plan; graph: UpGraph }> {
-  const signal = deadline?.signal ?? context.signal
-  const session = createSession({
-    name: options.name,
-    paths: options.paths,
-    images: options.images,
-    tools,
-    emit: context.emit,
-    signal,
-    ...(deadline ? { remainingMs: () => deadline.remainingMs() } : {}),
-  })
-  // Begun now, for it takes as long as reading the add-ons; the steps that need it meet its error again.
-  session.look().catch(() => undefined)
-  const [addons, kubeadmPatches] = await Promise.all([
-    tools.addons(signal),
-    readPatches(options.kubeadmPatches),
-  ])
-  const plan = makePlan(options, { addons, kubeadmPatches })
-  return { session, plan, graph: upSteps(session, options, plan, addons, toolVersion(options.paths.repo)) }
 }
 
 async function bringUp(
@@ -83,7 +71,14 @@ async function bringUp(
     context.emit(event)
   }
   try {
-    const { session, plan, graph } = await prepare({ ...context, emit }, options, tools, deadline)
+    const { session, plan, graph } = await prepareUp({
+      options,
+      tools,
+      toolVersion: toolVersion(options.paths.repo),
+      emit,
+      signal: deadline.signal,
+      remainingMs: () => deadline.remainingMs(),
+    })
     const outcomes = await runSteps(graph.steps, { emit, signal: deadline.signal })
     const objects = await graph.render({ signal: deadline.signal })
     const { record } = await session.look()
@@ -96,8 +91,9 @@ async function bringUp(
       kubeconfig: session.files.kubeconfig,
       urls: servedUrls(objects, plan),
       images: record?.images ? { source: record.images.source, why: record.images.why } : undefined,
+      ...(graph.capabilities ? { capabilities: await graph.capabilities(deadline.signal) } : {}),
       systems: plan.systems.map((system) => ({ ...system, namespaces: namespacesOf(objects) })),
-      notes: notesOn(record?.images?.source),
+      notes: notesOn(record?.images?.source, plan),
     }
   } catch (error) {
     tellHowToGoOn(context, options, toLocalCloudError(error).family)
@@ -108,12 +104,20 @@ async function bringUp(
 }
 
 /** What the result does not show about how real it is. */
-function notesOn(source: string | undefined): string[] {
-  return source === 'packages'
-    ? [
-        'They were built here from the projects’ packages under the upstream names; they are not the upstream images.',
-      ]
-    : []
+function notesOn(
+  source: RecordedImages['source'] | undefined,
+  { gpu, provider }: Pick<Plan, 'gpu' | 'provider'>,
+): string[] {
+  return [
+    source === 'packages'
+      ? 'They were built here from the projects’ packages under the upstream names; they are not the upstream images.'
+      : '',
+    providerNote(providerWords(provider, source)),
+    provider === 'existing'
+      ? 'The cluster is somebody else’s: its nodes, network and images are as its owner has them, and down removes only what up put there.'
+      : '',
+    gpu === undefined ? '' : tierWarning(gpu.tier),
+  ].filter((note) => note !== '')
 }
 
 function tellHowToGoOn({ emit }: Pick<CommandContext, 'emit'>, options: UpOptions, family: string): void {

@@ -26,20 +26,29 @@ function engineWith(answers: readonly FakeAnswer[]): { engine: Engine; cli: Fake
 }
 
 describe('containers', () => {
-  const inspected = (id: string, name: string, labels: Record<string, string> | null) =>
+  const inspected = (id: string, name: string, labels: Record<string, string> | null, mounts?: object[]) =>
     JSON.stringify([
-      { Id: id, Name: name, State: { Status: 'running' }, Config: { Image: 'x:1', Labels: labels } },
+      {
+        Id: id,
+        Name: name,
+        State: { Status: 'running' },
+        Config: { Image: 'x:1', Labels: labels },
+        Mounts: mounts,
+      },
     ])
 
-  it('are listed with their labels, by name, in the forms of both engines', async () => {
+  it('are listed with their labels and mounts, by name, in the forms of both engines', async () => {
     const { engine, cli } = engineWith([
       { when: 'ps *', stdout: 'bbb\naaa\n' },
       { when: 'container inspect aaa', stdout: inspected('aaa', '/c-worker10', { a: 'b,c=d' }) },
-      { when: 'container inspect bbb', stdout: inspected('bbb', 'c-worker2', null) },
+      {
+        when: 'container inspect bbb',
+        stdout: inspected('bbb', 'c-worker2', null, [{ Source: '/dev/null', Destination: '/run/all' }]),
+      },
     ])
     expect(await engine.listContainers('k=v', signal)).toEqual([
-      { id: 'bbb', name: 'c-worker2', state: 'running', image: 'x:1', labels: {} },
-      { id: 'aaa', name: 'c-worker10', state: 'running', image: 'x:1', labels: { a: 'b,c=d' } },
+      { id: 'bbb', name: 'c-worker2', state: 'running', image: 'x:1', labels: {}, mounts: ['/run/all'] },
+      { id: 'aaa', name: 'c-worker10', state: 'running', image: 'x:1', labels: { a: 'b,c=d' }, mounts: [] },
     ])
     expect(cli.calls()[0]).toBe('ps --all --quiet --no-trunc --filter label=k=v')
   })
@@ -186,6 +195,9 @@ describe('pull', () => {
     await expect(
       pulling({ stderr: 'write /var/tmp/x: no space left on device', exit: 125 }),
     ).rejects.toMatchObject({
+      code: 'NO_DISK_SPACE',
+    })
+    await expect(pulling({ stderr: 'something else', exit: 125 })).rejects.toMatchObject({
       code: 'COMMAND_FAILED',
     })
   })

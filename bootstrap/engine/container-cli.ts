@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { rename, rm } from 'node:fs/promises'
+import { saysDiskFull } from '../errors/disk-full.ts'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
+import { removable } from '../host/disk.ts'
 import {
   runCommand,
   throwIfAborted,
@@ -15,7 +17,13 @@ import {
   type ImageInfo,
   type RunSpec,
 } from './engine.ts'
-import { classifyPullFailure, isContainerUnusable, isEngineDead, isGone } from './engine-answers.ts'
+import {
+  classifyPullFailure,
+  isContainerUnusable,
+  isEngineDead,
+  isGone,
+  isPortTaken,
+} from './engine-answers.ts'
 
 /** Where podman and docker differ, as far as this tool uses them. */
 export interface CliDialect {
@@ -48,6 +56,7 @@ interface InspectedImage {
   RepoTags?: string[] | null
   Labels?: Record<string, string> | null
   Config?: { Labels?: Record<string, string> | null } | null
+  Size?: number
 }
 
 interface InspectedContainer {
@@ -55,6 +64,7 @@ interface InspectedContainer {
   Name: string
   State: { Status: string }
   Config: { Image: string; Labels?: Record<string, string> | null }
+  Mounts?: { Destination: string }[] | null
 }
 
 /** An engine that is spoken to by its command line: everything that podman and docker do alike. */
@@ -69,12 +79,21 @@ export function containerCli(dialect: CliDialect): Engine {
     try {
       return await runCommand(program, argv, { ...options, env, signal })
     } catch (error) {
-      throw asDead(error)
+      throw asKnown(error)
     }
   }
 
-  function asDead(error: unknown): unknown {
-    if (!(error instanceof LocalCloudError) || error.code !== 'COMMAND_FAILED') return error
+  function asKnown(error: unknown): unknown {
+    if (!(error instanceof LocalCloudError)) return error
+    if (error.code === 'NO_DISK_SPACE') {
+      return new LocalCloudError('NO_DISK_SPACE', {
+        message: `${dialect.kind} has no space left on a disk of its own or for the file that it writes.`,
+        hint: `Look with "${dialect.kind} system df" and "df"; "${dialect.kind} image prune" removes images without a name, ${removable}.`,
+        evidence: [...error.evidence],
+        cause: error,
+      })
+    }
+    if (error.code !== 'COMMAND_FAILED') return error
     if (!error.evidence.some((line) => isEngineDead(line))) return error
     return new LocalCloudError('ENGINE_DEAD', {
       message: `${dialect.kind} does not answer.`,
@@ -104,6 +123,7 @@ export function containerCli(dialect: CliDialect): Engine {
       id: withAlgorithm(image.Id),
       refs: image.RepoTags ?? [],
       labels: image.Config?.Labels ?? image.Labels ?? {},
+      ...(image.Size === undefined ? {} : { bytes: image.Size }),
     }))
   }
 
@@ -127,7 +147,9 @@ export function containerCli(dialect: CliDialect): Engine {
       '--name',
       name,
       '--pull=never',
+      ...(spec.hostname === undefined ? [] : ['--hostname', spec.hostname]),
       ...(spec.privileged === true ? ['--privileged'] : []),
+      ...(spec.cgroupNamespace === undefined ? [] : ['--cgroupns', spec.cgroupNamespace]),
       ...(spec.network === undefined ? [] : ['--network', spec.network]),
       ...flags('--env', spec.env),
       ...flags('--label', { [managedLabel]: 'true', ...spec.labels }),
@@ -149,6 +171,7 @@ export function containerCli(dialect: CliDialect): Engine {
 
   const engine: Engine = {
     kind: dialect.kind,
+    program,
     version: dialect.version,
     env,
     resolvesNames: dialect.resolvesNames,
@@ -253,6 +276,7 @@ export function containerCli(dialect: CliDialect): Engine {
               state: found.State.Status,
               image: found.Config.Image,
               labels: found.Config.Labels ?? {},
+              mounts: (found.Mounts ?? []).map(({ Destination }) => Destination).sort(),
             }
           )
         }),
@@ -306,8 +330,17 @@ export function containerCli(dialect: CliDialect): Engine {
       return output
     },
 
-    async logs(container, { tail, signal }) {
-      const output = await call(['logs', '--tail', String(tail), container], signal)
+    async logs(container, { tail, since, signal }) {
+      const output = await call(
+        [
+          'logs',
+          '--tail',
+          String(tail),
+          ...(since === undefined ? [] : ['--since', since.toISOString()]),
+          container,
+        ],
+        signal,
+      )
       return output.stdout + output.stderr
     },
 
@@ -324,6 +357,8 @@ export function containerCli(dialect: CliDialect): Engine {
       return words(output.stdout)
     },
 
+    networkLabels,
+
     async removeNetwork(name, signal) {
       await callUnlessGone(['network', 'rm', name], signal)
     },
@@ -338,18 +373,26 @@ export function containerCli(dialect: CliDialect): Engine {
     },
   }
 
+  async function networkLabels(
+    name: string,
+    signal: AbortSignal,
+  ): Promise<Record<string, string> | undefined> {
+    const output = await callUnlessGone(['network', 'inspect', name], signal)
+    if (output === undefined) return undefined
+    const found = (
+      JSON.parse(output.stdout) as { Labels?: Labels; labels?: Labels; args?: { podman_labels?: Labels } }[]
+    )[0]
+    // docker, podman with netavark, podman with CNI
+    return found?.Labels ?? found?.labels ?? found?.args?.podman_labels ?? {}
+  }
+
   async function networkIsOurs(
     name: string,
     labels: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const output = await callUnlessGone(['network', 'inspect', name], signal)
-    if (output === undefined) return false
-    const found = (
-      JSON.parse(output.stdout) as { Labels?: Labels; labels?: Labels; args?: { podman_labels?: Labels } }[]
-    )[0]
-    // docker, podman with netavark, podman with CNI
-    const present = found?.Labels ?? found?.labels ?? found?.args?.podman_labels ?? {}
+    const present = await networkLabels(name, signal)
+    if (present === undefined) return false
     if (Object.entries(labels).every(([key, value]) => present[key] === value)) return true
     throw new LocalCloudError('FOREIGN_NETWORK', {
       message: `The ${dialect.kind} network ${name} exists and is not ours.`,
@@ -358,7 +401,8 @@ export function containerCli(dialect: CliDialect): Engine {
 
   function refusal(what: string, output: CommandOutput): LocalCloudError {
     const dead = isEngineDead(output.stderr)
-    return new LocalCloudError(dead ? 'ENGINE_DEAD' : 'COMMAND_FAILED', {
+    const failed = saysDiskFull(output.stderr) ? 'NO_DISK_SPACE' : 'COMMAND_FAILED'
+    return new LocalCloudError(dead ? 'ENGINE_DEAD' : failed, {
       message: `${dialect.kind} could not ${what}.`,
       ...(dead ? { hint: dialect.deadHint } : {}),
       evidence: output.stderr.trimEnd().split('\n').slice(-10),
@@ -378,7 +422,12 @@ export function parseLoaded(stdout: string): string[] {
   })
 }
 
-function isNameTaken(error: unknown): boolean {
+/** Whether a container could not be started because somebody listens on a host port of it. */
+export const lacksPort = (error: unknown): boolean =>
+  error instanceof LocalCloudError && error.evidence.some((line) => isPortTaken(line))
+
+/** Whether a container could not be made because another one has its name. */
+export function isNameTaken(error: unknown): boolean {
   return (
     error instanceof LocalCloudError && error.evidence.some((line) => /name .* is already in use/i.test(line))
   )

@@ -13,6 +13,10 @@ export const isGone = (text: string): boolean =>
     text,
   )
 
+/** Whether an engine could not bind a host port, in the words of the kernel, of docker and of its desktop editions. */
+export const isPortTaken = (text: string): boolean =>
+  /address already in use|port is already allocated|ports are not available/i.test(text)
+
 /** Whether stderr of `exec` says that the container, not the command in it, is the problem. */
 export const isContainerUnusable = (stderr: string): boolean =>
   /no such container|no container with (?:name|id)|can only create exec sessions on running containers|container \S+ is not running|container state improper|cannot connect to the docker daemon/i.test(

@@ -140,7 +140,14 @@ export function engineContract(options: EngineContractOptions): void {
         signal,
       )
       const [info] = await engine.listContainers(label, signal)
-      expect(info).toMatchObject({ name, state: 'running', image, labels: { ...labels, own: 'label' } })
+      expect(info).toMatchObject({
+        name,
+        state: 'running',
+        image,
+        labels: { ...labels, own: 'label' },
+        // And the volume that the image itself has.
+        mounts: ['/data', '/mounted'],
+      })
       expect(await engine.exec(name, ['cat', '/mounted'], { signal })).toEqual({
         exitCode: 0,
         stdout: 'from the host',

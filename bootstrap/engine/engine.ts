@@ -9,6 +9,8 @@ export interface ContainerInfo {
   state: string
   image: string
   labels: Record<string, string>
+  /** Paths in it on which something is mounted. */
+  mounts: string[]
 }
 
 export interface CommandResult {
@@ -22,7 +24,10 @@ export interface RunSpec {
   /** argv; the image's entrypoint is replaced by the first word. */
   command: readonly string[]
   name?: string
+  hostname?: string
   privileged?: boolean
+  /** `private`: the container sees its own cgroup as the root, also where the engine's default is the host's. */
+  cgroupNamespace?: 'private' | 'host'
   network?: string
   env?: Record<string, string>
   labels?: Record<string, string>
@@ -48,6 +53,8 @@ export interface ImageInfo {
   id: string
   refs: string[]
   labels: Record<string, string>
+  /** Of its layers unpacked, which is what an archive of it takes. */
+  bytes?: number
 }
 
 /**
@@ -56,6 +63,8 @@ export interface ImageInfo {
  */
 export interface Engine {
   readonly kind: 'podman' | 'docker'
+  /** Absolute path of its program. */
+  readonly program: string
   readonly version: string
   /** Environment that every child which talks to this engine (kind, testcontainers) needs; includes CONTAINERS_CONF and the kind provider choice. */
   readonly env: Readonly<Record<string, string>>
@@ -94,11 +103,14 @@ export interface Engine {
     argv: readonly string[],
     options: { signal: AbortSignal; stdinFile?: string },
   ): Promise<CommandResult>
-  logs(container: string, options: { tail: number; signal: AbortSignal }): Promise<string>
+  /** The last lines of a container's log; with `since`, of what it wrote after that. */
+  logs(container: string, options: { tail: number; since?: Date; signal: AbortSignal }): Promise<string>
 
   /** Makes a bridge network. FOREIGN_NETWORK when one of that name exists without these labels. */
   ensureNetwork(name: string, labels: Record<string, string>, signal: AbortSignal): Promise<void>
   listNetworks(label: string, signal: AbortSignal): Promise<string[]>
+  /** Labels of a network; undefined when it is not there. */
+  networkLabels(name: string, signal: AbortSignal): Promise<Record<string, string> | undefined>
   /** A network that is gone already is success; one in use is an error. */
   removeNetwork(name: string, signal: AbortSignal): Promise<void>
   listVolumes(label: string, signal: AbortSignal): Promise<string[]>

@@ -6,10 +6,13 @@ interface Labelled {
   labels: Record<string, string>
 }
 
+/** A container without mounts unless some are named. */
+type FakeContainer = Omit<ContainerInfo, 'mounts'> & Partial<Pick<ContainerInfo, 'mounts'>>
+
 /** An engine in memory, for tests of what stands on it. */
 export interface FakeEngine {
   readonly engine: Engine
-  containers: ContainerInfo[]
+  containers: FakeContainer[]
   images: ImageInfo[]
   networks: Labelled[]
   volumes: Labelled[]
@@ -39,6 +42,7 @@ export function fakeEngine(): FakeEngine {
   }
   const engine: Engine = {
     kind: 'podman',
+    program: '/usr/bin/podman',
     version: '4.3.1',
     env: {},
     resolvesNames: true,
@@ -55,7 +59,10 @@ export function fakeEngine(): FakeEngine {
     },
     listImages: (label) => Promise.resolve(fake.images.filter(matches(label))),
     build: (spec, signal) => did(`build ${spec.tag}`, signal),
-    listContainers: (label) => Promise.resolve(fake.containers.filter(matches(label))),
+    listContainers: (label) =>
+      Promise.resolve(
+        fake.containers.filter(matches(label)).map((container) => ({ mounts: [], ...container })),
+      ),
     async start(name, signal) {
       await did(`start ${name}`, signal)
       setState(name, 'running')
@@ -76,6 +83,7 @@ export function fakeEngine(): FakeEngine {
     logs: () => Promise.resolve(''),
     ensureNetwork: (name, _labels, signal) => did(`network ${name}`, signal),
     listNetworks: (label) => Promise.resolve(fake.networks.filter(matches(label)).map(({ name }) => name)),
+    networkLabels: (name) => Promise.resolve(fake.networks.find((network) => network.name === name)?.labels),
     async removeNetwork(name, signal) {
       await did(`remove network ${name}`, signal)
       fake.networks = fake.networks.filter((network) => network.name !== name)

@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import { effectsOf, type Adaptation } from '../host/adaptations.ts'
+import { cannotWrite } from '../errors/disk-full.ts'
 import type { Paths } from '../plan/options.ts'
 import { runCommand } from '../process/run-command.ts'
 import type { Emit } from '../report/events.ts'
@@ -204,13 +205,14 @@ function podmanFacts(info: PodmanInfo, exists: (file: string) => boolean): Podma
 }
 
 function writeIfChanged(file: string, text: string): void {
+  const partial = `${file}.partial-${String(process.pid)}`
   try {
     if (existsSync(file) && readFileSync(file, 'utf8') === text) return
     mkdirSync(path.dirname(file), { recursive: true })
-    const partial = `${file}.partial-${String(process.pid)}`
     writeFileSync(partial, text)
     renameSync(partial, file)
   } catch (error) {
-    throw new LocalCloudError('NO_PERMISSION', { message: `${file} cannot be written.`, cause: error })
+    rmSync(partial, { force: true })
+    throw cannotWrite(file, error)
   }
 }

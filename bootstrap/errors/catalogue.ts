@@ -36,6 +36,24 @@ export const catalogue = {
       'A container network of the needed name exists and was not made by local-cloud; it is never touched.',
     hint: 'Choose another --name, or remove that network yourself.',
   },
+  FOREIGN_OBJECTS: {
+    family: 'prerequisite',
+    cause:
+      'On an existing cluster, namespaces or objects of the needed names are there and were not put there by local-cloud under this name; they are never touched, and nothing was changed.',
+    hint: 'Rename or remove them yourself, choose another system, or hand them over with the labels that docs/how-to/use-an-existing-cluster.md names.',
+  },
+  FOREIGN_ADDON: {
+    family: 'prerequisite',
+    cause:
+      'An existing cluster has what an add-on gives already, from somebody else; the two would be in each other’s way. Nothing was changed.',
+    hint: 'Leave the add-on out of --addons: what is there is used.',
+  },
+  CAPABILITY_MISSING: {
+    family: 'prerequisite',
+    cause:
+      'An existing cluster lacks something without which the system cannot become ready, such as a default storage class; nothing was changed.',
+    hint: 'Have the cluster’s owner provide it, or install the add-on that the message names.',
+  },
   PORT_TAKEN: {
     family: 'prerequisite',
     cause: 'A host port for the ingress is in use by another process.',
@@ -54,7 +72,7 @@ export const catalogue = {
   NO_DISK_SPACE: {
     family: 'prerequisite',
     cause: 'The file system does not have the space the work needs.',
-    hint: 'Free some space, or put the state on another disk with --state-dir.',
+    hint: 'Free some space (bootstrap/down --all --purge removes every cluster of ours and all that was built for them), or put state and caches on another disk with --state-dir and --cache-dir.',
   },
   NO_PERMISSION: {
     family: 'prerequisite',
@@ -85,6 +103,63 @@ export const catalogue = {
     family: 'prerequisite',
     cause: 'There is no cluster of that name.',
     hint: 'Create it: npx zx bootstrap/up.mjs',
+  },
+  GPU_NO_CARD: {
+    family: 'prerequisite',
+    cause: 'A real GPU was asked for and this machine has no NVIDIA card that its driver answers for.',
+    hint: 'Run nvidia-smi, which must list the card (Ubuntu: ubuntu-drivers install; Debian: apt-get install nvidia-driver); or pass --gpu=mock.',
+  },
+  GPU_DRIVER_TOO_OLD: {
+    family: 'prerequisite',
+    cause: 'The NVIDIA driver is older than programs of CUDA 12 need.',
+    hint: 'Install a newer one (Ubuntu: ubuntu-drivers install; Debian: apt-get install nvidia-driver), start the machine anew, and check with: nvidia-smi',
+  },
+  GPU_TOOLKIT_MISSING: {
+    family: 'prerequisite',
+    cause: 'The NVIDIA Container Toolkit is not on this machine, so no container can get a card.',
+    hint: 'Add NVIDIA’s package source (NVIDIA Container Toolkit documentation, installation guide), then run: apt-get install nvidia-container-toolkit',
+  },
+  GPU_TOOLKIT_TOO_OLD: {
+    family: 'prerequisite',
+    cause: 'The NVIDIA Container Toolkit on this machine is too old.',
+    hint: 'Run: apt-get update && apt-get install --only-upgrade nvidia-container-toolkit',
+  },
+  GPU_ENGINE_RUNTIME: {
+    family: 'prerequisite',
+    cause:
+      'The container engine does not have NVIDIA’s runtime as its default, by which a kind node gets a card.',
+    hint: 'Run: nvidia-ctk runtime configure --runtime=docker --set-as-default && systemctl restart docker',
+  },
+  GPU_MOUNTS_OFF: {
+    family: 'prerequisite',
+    cause: 'NVIDIA’s runtime does not take mounts for devices, which is how a kind node asks for cards.',
+    hint: 'Run: nvidia-ctk config --set accept-nvidia-visible-devices-as-volume-mounts=true --in-place',
+  },
+  GPU_INOTIFY_LIMITS: {
+    family: 'prerequisite',
+    cause: 'The kernel’s inotify limits are too low for a cluster with GPUs.',
+    hint: 'Run: sysctl -w fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=524288',
+  },
+  GPU_NODE_RUNTIME: {
+    family: 'prerequisite',
+    cause: 'containerd in the node has no runtime nvidia: its image was made without it.',
+    hint: 'Make the nodes anew: npx zx bootstrap/up.mjs --gpu --recreate',
+  },
+  GPU_IN_USE: {
+    family: 'prerequisite',
+    cause:
+      'Another cluster of local-cloud has this machine’s card; two would each count all of it as theirs.',
+    hint: 'Remove that cluster: bootstrap/down --name NAME; or pass --gpu=mock.',
+  },
+  GPU_NOT_REGISTERED: {
+    family: 'kubernetes',
+    cause: 'NVIDIA’s device plugin runs but the node does not advertise the GPUs that it should.',
+    hint: 'Run: npx zx bootstrap/logs.mjs and read the device plugin’s log, then up again.',
+  },
+  NODE_START_FAILED: {
+    family: 'command',
+    cause: 'The container of a node ended, or was not complete in time, while it started.',
+    hint: 'The stage and the last lines of its log say where it stopped; the half-made nodes were removed.',
   },
   COMMAND_FAILED: {
     family: 'command',

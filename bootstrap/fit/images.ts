@@ -35,7 +35,16 @@ export function pulledInstead(objects: readonly KubeObject[], supply: ImageSuppl
   return [...new Set(refs.map(({ ref }) => ref))]
 }
 
-function used(objects: readonly KubeObject[]): { who: string; ref: string; policy: string }[] {
+/** One image that a container of these objects runs, with its full reference and the policy that counts. */
+export interface ImageUse {
+  /** `Deployment slate/ollama`. */
+  who: string
+  ref: string
+  policy: string
+}
+
+/** Every image that the pods of these objects run, one entry a container. Pure. */
+export function used(objects: readonly KubeObject[]): ImageUse[] {
   return objects.flatMap((object) => {
     const template = podTemplateOf(object)
     if (!template) return []

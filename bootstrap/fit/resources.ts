@@ -13,8 +13,12 @@ export interface NodeFacts {
 export interface FitInput {
   system: readonly KubeObject[]
   addons: readonly KubeObject[]
-  /** Cores and bytes of the machine that all nodes share. */
+  /** Cores and bytes of the machine that all nodes share, or of the nodes where each has its own. */
   machine: { cores: number; memory: number }
+  /** What others ask for beside system and add-ons, by who they are; default kubeadm's control plane. */
+  others?: Readonly<Record<string, Amounts>>
+  /** Whose the cores and bytes are; default `the machine has`. */
+  whose?: string
   nodes: readonly NodeFacts[]
   /** False where nodes that are to be made may get labels that nobody here knows of: then node selectors are not judged. */
   labelsKnown: boolean
@@ -49,12 +53,20 @@ interface Workload {
  * a node for each of them. All nodes share one machine, so that requests are compared with it and not with the sum of
  * what the nodes believe to have. What autoscalers, schedules and rolling updates add is not counted. Pure.
  */
-export function fit({ system, addons, machine, nodes, labelsKnown }: FitInput): Fit {
+export function fit({
+  system,
+  addons,
+  machine,
+  nodes,
+  labelsKnown,
+  others = { 'the control plane': controlPlane },
+  whose = 'the machine has',
+}: FitInput): Fit {
   const workloads = workloadsOf(system, nodes.length)
-  const parts = {
+  const parts: Record<string, Amounts> = {
     'the system': total(workloads),
     'add-ons': total(workloadsOf(addons, nodes.length)),
-    'the control plane': controlPlane,
+    ...others,
   }
   const all = Object.values(parts).reduce((sum, part) => add(sum, part), {})
   const { cpu: cores = 0, memory = 0 } = all
@@ -68,7 +80,7 @@ export function fit({ system, addons, machine, nodes, labelsKnown }: FitInput): 
           {
             who: 'all pods together',
             asks: `${coreWords(cores)} (${shares('cpu', coreWords)})`,
-            has: `the machine has ${coreWords(machine.cores)}`,
+            has: `${whose} ${coreWords(machine.cores)}`,
           },
           ...largest(workloads, 'cpu', coreWords),
         ]
@@ -78,7 +90,7 @@ export function fit({ system, addons, machine, nodes, labelsKnown }: FitInput): 
           {
             who: 'all pods together',
             asks: `${memoryWords(memory)} (${shares('memory', memoryWords)})`,
-            has: `the machine has ${memoryWords(machine.memory)}`,
+            has: `${whose} ${memoryWords(machine.memory)}`,
           },
           ...largest(workloads, 'memory', memoryWords),
         ]

@@ -1,3 +1,4 @@
+import { nextWake } from '../process/next-wake.ts'
 import type { Target } from './targets.ts'
 
 /** Milliseconds for which a pod that did not let a connection in is passed over while there is another one. */
@@ -50,17 +51,7 @@ export function createRoute(onMove: (from: string | undefined, to: string | unde
       while (current === undefined && !signal.aborted) {
         const left = until - performance.now()
         if (left <= 0) return undefined
-        await new Promise<void>((resolve) => {
-          const wake = (): void => {
-            clearTimeout(timer)
-            waiting.delete(wake)
-            signal.removeEventListener('abort', wake)
-            resolve()
-          }
-          const timer = setTimeout(wake, left)
-          waiting.add(wake)
-          signal.addEventListener('abort', wake, { once: true })
-        })
+        await nextWake(waiting, left, signal)
       }
       return signal.aborted ? undefined : current
     },

@@ -63,7 +63,9 @@ describe('buildComponents', () => {
     const versions = versionsOf({ one: await packageFolder('one'), two: await packageFolder('two') })
     const before = await componentKeys(repo, versions)
     await build(versions)
-    await writeFile(join(repo, 'images', 'two', 'extra.txt'), 'new')
+    // What its builder does not use changes nothing.
+    await writeFile(join(repo, 'images', 'one', 'extra.txt'), 'new')
+    await writeFile(join(repo, 'images', 'two', 'package.json'), '{ "name": "two", "version": "1.0.1" }')
     const after = await componentKeys(repo, versions)
     expect(after.get('one')).toBe(before.get('one'))
     expect(await missingComponents(paths(), after)).toEqual(['two'])

@@ -5,6 +5,7 @@ import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import type { Paths } from '../plan/options.ts'
 import { runCommand } from '../process/run-command.ts'
 import type { Emit } from '../report/events.ts'
+import { buildC } from './builders/c.ts'
 import { buildDebian } from './builders/debian.ts'
 import { buildGo } from './builders/go.ts'
 import { buildNpm } from './builders/npm.ts'
@@ -131,6 +132,7 @@ async function build(
   try {
     if (recipe.builder === 'go') await buildGo({ ...job, name, recipe })
     else if (recipe.builder === 'npm') await buildNpm({ ...job, name, recipe })
+    else if (recipe.builder === 'c') await buildC({ ...job, name, recipe })
     else await buildDebian({ ...job, name, recipe })
   } catch (error) {
     if (error instanceof LocalCloudError && error.code === 'BUILD_FAILED') {

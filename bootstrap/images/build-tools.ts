@@ -1,6 +1,7 @@
-import { readFile, statfs, mkdir } from 'node:fs/promises'
+import { readFile, mkdir } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
+import { requireDiskSpace } from '../host/disk.ts'
 import { runCommand } from '../process/run-command.ts'
 import type { Emit } from '../report/events.ts'
 import { goVersion } from './builders/go.ts'
@@ -50,8 +51,8 @@ export async function ensureBuildTools(options: {
       hint: 'Run the command as root (sudo), or use --images registry or bundle:FILE.',
     })
   }
+  await requireBuildSpace(options)
   await mkdir(options.cacheDir, { recursive: true })
-  await requireSpace(options.cacheDir, options.compile ? buildSpace : assemblySpace)
   if (options.compile) await requireGo(signal)
   const missing = Object.values(tools)
     .filter((tool) => !existsSync(tool.path))
@@ -85,12 +86,17 @@ async function requireGo(signal: AbortSignal): Promise<void> {
   })
 }
 
-async function requireSpace(directory: string, gibibytes: number): Promise<void> {
-  const { bavail, bsize } = await statfs(directory)
-  const free = (bavail * bsize) / 2 ** 30
-  if (free >= gibibytes) return
-  throw new LocalCloudError('NO_DISK_SPACE', {
-    message: `${directory} has ${free.toFixed(1)} GiB free; the images need ${String(gibibytes)} GiB while they are made.`,
-    hint: `Free ${(gibibytes - free).toFixed(1)} GiB, or put the cache on another disk with --cache-dir.`,
+/** @throws LocalCloudError NO_DISK_SPACE when images cannot be made below the cache directory; nothing is written there */
+export const requireBuildSpace = ({
+  cacheDir,
+  compile,
+}: {
+  cacheDir: string
+  compile: boolean
+}): Promise<void> =>
+  requireDiskSpace({
+    place: cacheDir,
+    bytes: (compile ? buildSpace : assemblySpace) * 2 ** 30,
+    what: 'Making the images',
+    otherwise: 'put the cache on another disk with --cache-dir',
   })
-}

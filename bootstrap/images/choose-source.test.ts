@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { fakeEngine } from '../engine/fake-engine.ts'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
-import type { ImagesChoice } from '../plan/options.ts'
+import type { ImagesChoice, MakerName } from '../plan/options.ts'
 import { chooseImageSource } from './choose-source.ts'
 import { readVersions } from './versions.ts'
 
@@ -19,9 +19,10 @@ const choose = (
   fake: ReturnType<typeof fakeEngine>,
   images: ImagesChoice,
   signal = new AbortController().signal,
+  provider: MakerName = 'kind',
 ) =>
   chooseImageSource({
-    options: { images, paths: { repo, stateDir: cacheDir, cacheDir }, install: false },
+    options: { images, paths: { repo, stateDir: cacheDir, cacheDir }, install: false, provider },
     engine: fake.engine,
     emit: () => undefined,
     signal,
@@ -58,6 +59,7 @@ describe('chooseImageSource', () => {
     const source = await choose(fake, { kind: 'auto' })
     expect(source.kind).toBe('packages')
     expect(source.why).toContain('did not deliver')
+    expect(source.why).not.toMatch(/\.$/)
   })
 
   it('auto: asks nobody when the upstream node image is in the engine', async () => {
@@ -66,6 +68,15 @@ describe('chooseImageSource', () => {
     const { kubernetes } = await readVersions(repo)
     fake.images = [{ id: 'sha256:1', refs: [`docker.io/kindest/node:${kubernetes}`], labels: {} }]
     expect((await choose(fake, { kind: 'auto' })).kind).toBe('registry')
+  })
+
+  it('auto: takes the upstream node image of the provider, not that of another one', async () => {
+    const fake = fakeEngine()
+    hung(fake)
+    const { kubernetes } = await readVersions(repo)
+    fake.images = [{ id: 'sha256:1', refs: [`docker.io/rancher/k3s:${kubernetes}-k3s1`], labels: {} }]
+    expect((await choose(fake, { kind: 'auto' }, undefined, 'k3s')).kind).toBe('registry')
+    expect((await choose(fake, { kind: 'auto' }, undefined, 'kind')).kind).toBe('packages')
   })
 
   it('auto: an interruption is not taken for an absent registry', async () => {

@@ -1,6 +1,6 @@
 import type { Engine } from '../engine/engine.ts'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
-import type { ImagesChoice, Paths } from '../plan/options.ts'
+import type { ImagesChoice, MakerName, Paths } from '../plan/options.ts'
 import { throwIfAborted } from '../process/run-command.ts'
 import type { Emit } from '../report/events.ts'
 import type { ImageSource } from './image-source.ts'
@@ -16,7 +16,7 @@ const registryTimeoutMs = 6_000
 const canary = 'docker.io/library/busybox:1.35.0'
 
 export interface ChooseSourceOptions {
-  options: { images: ImagesChoice; paths: Paths; install: boolean }
+  options: { images: ImagesChoice; paths: Paths; install: boolean; provider?: MakerName }
   engine: Engine
   emit: Emit
   signal: AbortSignal
@@ -32,14 +32,14 @@ export async function chooseImageSource({
   emit,
   signal,
 }: ChooseSourceOptions): Promise<ImageSource> {
-  const { images, paths, install } = options
+  const { images, paths, install, provider = 'kind' } = options
   const packages = (why: string): ImageSource => createPackagesSource({ paths, engine, install, why, emit })
-  const registry = (why: string): ImageSource => createRegistrySource({ paths, engine, why })
+  const registry = (why: string): ImageSource => createRegistrySource({ paths, engine, provider, why })
   if (images.kind === 'bundle') return createBundleSource({ paths, engine, file: images.file })
   if (images.kind === 'packages') return packages('--images packages was given')
   if (images.kind === 'registry') return registry('--images registry was given')
 
-  const node = upstreamNodeImage(await readVersions(paths.repo))
+  const node = upstreamNodeImage(await readVersions(paths.repo), provider)
   if (await engine.imageExists(node, signal)) return registry(`${node} is in the engine already`)
   const built = packages('the images were built here before')
   if ((await built.observe({ signal, progress: () => undefined })).state === 'done') return built
@@ -49,14 +49,14 @@ export async function chooseImageSource({
     : packages(`no registry can be used: ${refusal}`)
 }
 
-/** Why no image can be pulled, or undefined when one was. */
+/** Why no image can be pulled, without a full stop, or undefined when one was. */
 async function registryRefusal(engine: Engine, signal: AbortSignal): Promise<string | undefined> {
   try {
     await engine.pull(canary, { timeoutMs: registryTimeoutMs, signal })
     return undefined
   } catch (error) {
     throwIfAborted(signal)
-    if (error instanceof LocalCloudError) return error.message
+    if (error instanceof LocalCloudError) return error.message.replace(/\.$/, '')
     throw error
   }
 }

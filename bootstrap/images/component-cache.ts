@@ -8,6 +8,9 @@ import type { Component } from './versions.ts'
 /** Raised when builders change what they produce for the same recipe. */
 const builderGeneration = 1
 
+/** All that the builder takes of the folder of an npm component. */
+export const npmFiles = ['package-lock.json', 'package.json'] as const
+
 /** A built component: its outputs by name, each an absolute path. */
 export interface BuiltComponent {
   name: string
@@ -25,7 +28,7 @@ export async function fileDigest(path: string): Promise<string> {
 }
 
 /**
- * Key of a component: changes exactly when its recipe, its version, a file of its folder or the builders change.
+ * Key of a component: changes exactly when its recipe, its version, a file of its folder that its builder uses (tests aside) or the builders change.
  * 16 hexadecimal digits.
  */
 export async function componentKey(repo: string, name: string, recipe: Component): Promise<string> {
@@ -34,9 +37,9 @@ export async function componentKey(repo: string, name: string, recipe: Component
   const directory = 'directory' in recipe ? recipe.directory : undefined
   if (directory !== undefined) {
     const root = join(repo, 'images', directory)
-    const lockfileOnly = recipe.builder === 'npm' && recipe.lockfileOnly === true
-    const files = lockfileOnly ? ['package-lock.json', 'package.json'] : await filesBelow(root)
-    for (const file of files) hash.update(`\0${file}\0`).update(await readFile(join(root, file)))
+    const files = recipe.builder === 'npm' ? npmFiles : await filesBelow(root)
+    for (const file of files.filter((path) => !/(\.test\.ts|_test\.go)$/.test(path)))
+      hash.update(`\0${file}\0`).update(await readFile(join(root, file)))
   }
   return hash.digest('hex').slice(0, 16)
 }

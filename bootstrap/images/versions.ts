@@ -23,10 +23,10 @@ const goComponent = z.strictObject({
   replace: z.record(z.string(), z.string()).optional(),
   cgo: z
     .strictObject({
-      debianHeaders: z.array(z.string()),
-      moduleHeaders: z.array(
-        z.strictObject({ module: z.string(), version: z.string(), file: z.string(), as: z.string() }),
-      ),
+      debianHeaders: z.array(z.string()).default([]),
+      moduleHeaders: z
+        .array(z.strictObject({ module: z.string(), version: z.string(), file: z.string(), as: z.string() }))
+        .default([]),
     })
     .optional(),
 })
@@ -34,9 +34,8 @@ const goComponent = z.strictObject({
 const npmComponent = z.strictObject({
   ...common,
   builder: z.literal('npm'),
+  /** Only its package.json and package-lock.json are used. */
   directory: z.string(),
-  /** Only package.json and package-lock.json of the folder decide the key. */
-  lockfileOnly: z.boolean().optional(),
   /** Output name → path after `npm ci`. */
   take: z.record(z.string(), z.string()),
 })
@@ -51,7 +50,19 @@ const debianComponent = z.strictObject({
   exclude: z.array(z.string()).optional(),
 })
 
-const componentSchema = z.discriminatedUnion('builder', [goComponent, npmComponent, debianComponent])
+const cComponent = z.strictObject({
+  ...common,
+  builder: z.literal('c'),
+  /** Folder below images/ with a `build.ts` that says what the compiler is to do. */
+  directory: z.string(),
+})
+
+const componentSchema = z.discriminatedUnion('builder', [
+  goComponent,
+  npmComponent,
+  debianComponent,
+  cComponent,
+])
 
 const layerSchema = z.strictObject({
   /** A component's root file system. */
@@ -70,6 +81,8 @@ const imageSchema = z.strictObject({
   ref: z.string(),
   role: z.enum(['node', 'addon', 'base', 'workload']),
   preload: z.boolean(),
+  /** Pulled from a registry only for a cluster that runs it. */
+  optional: z.boolean().optional(),
   layers: z.array(layerSchema).optional(),
   /** Folder of a workload of ours with a Containerfile and an image.yaml. */
   source: z.string().optional(),
@@ -93,6 +106,7 @@ export type Versions = z.infer<typeof versionsSchema>
 export type Component = z.infer<typeof componentSchema>
 export type GoComponent = z.infer<typeof goComponent>
 export type NpmComponent = z.infer<typeof npmComponent>
+export type CComponent = z.infer<typeof cComponent>
 export type DebianComponent = z.infer<typeof debianComponent>
 export type ImageRecipe = z.infer<typeof imageSchema>
 export type LayerRecipe = z.infer<typeof layerSchema>

@@ -189,20 +189,32 @@ function patch(
       message: `The Kubernetes API does not serve the kind of ${words(entry.ref)} yet.`,
     })
   }
-  return deps.http.send({
+  return sendApply(deps.http, entry.resource, entry.ref, entry.object, query, signal)
+}
+
+/** Sends an object as a server-side apply to the place that `at` names, and returns the answer whatever it is. */
+export function sendApply(
+  http: Http,
+  resource: Resource,
+  at: ObjectRef,
+  object: KubeObject,
+  query: Record<string, string>,
+  signal: AbortSignal,
+): ReturnType<Http['send']> {
+  return http.send({
     method: 'PATCH',
-    path: pathOf(entry.resource, entry.ref),
+    path: pathOf(resource, at),
     query: { fieldManager, force: 'true', fieldValidation: 'Strict', ...query },
     contentType: 'application/apply-patch+yaml',
-    body: bare(entry),
+    body: bare(object, at),
     signal,
-    what: words(entry.ref),
+    what: words(at),
   })
 }
 
-/** The object without what only the server writes. */
-function bare(entry: Entry): unknown {
-  const metadata: Record<string, unknown> = { ...entry.object.metadata }
+/** The object without what only the server writes, under the name that `at` gives it. */
+function bare(object: KubeObject, at: ObjectRef): unknown {
+  const metadata: Record<string, unknown> = { ...object.metadata, name: at.name }
   for (const field of [
     'managedFields',
     'resourceVersion',
@@ -213,8 +225,8 @@ function bare(entry: Entry): unknown {
   ]) {
     Reflect.deleteProperty(metadata, field)
   }
-  if (entry.ref.namespace !== undefined) metadata['namespace'] = entry.ref.namespace
-  return { ...entry.object, metadata }
+  if (at.namespace !== undefined) metadata['namespace'] = at.namespace
+  return { ...object, metadata }
 }
 
 async function applyOne(deps: Deps, entry: Entry, signal: AbortSignal): Promise<ApplyChange> {

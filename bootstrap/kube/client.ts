@@ -109,12 +109,25 @@ export interface KubeClient {
   raw(path: string, signal: AbortSignal): Promise<{ status: number; body: string }>
 }
 
-/** What `connect` returns: the client, and what only those need who own the connection or look at everything. */
-export interface ConnectedKube extends KubeClient {
+/** One kind that the server lists. */
+export interface ListableKind {
+  apiVersion: string
+  kind: string
+  /** Name in paths, such as `deployments`. */
+  resource: string
+  namespaced: boolean
+  /** Whether objects of it can be deleted: those that are only views, as metrics are, cannot. */
+  deletable: boolean
+}
+
+/** A client that can look at everything. */
+export interface ListingKube extends KubeClient {
   /** Every kind that can be listed, in the version the server prefers, sorted by group and kind. */
-  listableKinds(
-    signal: AbortSignal,
-  ): Promise<{ apiVersion: string; kind: string; resource: string; namespaced: boolean }[]>
+  listableKinds(signal: AbortSignal): Promise<ListableKind[]>
+}
+
+/** What `connect` returns: the client, and what only those need who own the connection or look at everything. */
+export interface ConnectedKube extends ListingKube {
   /**
    * One connection to a port inside a pod, as kubectl port-forward makes it: a stream that ends when the pod closes it. Errors of
    * the stream are LocalCloudErrors: API_REFUSED in the node's own words when nothing listens on the port. Ending the writable

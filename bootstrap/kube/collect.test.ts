@@ -85,6 +85,7 @@ const source: Source = {
         kind,
         resource,
         namespaced: kind !== 'Node',
+        deletable: true,
       })),
     ),
 }

@@ -255,11 +255,15 @@ describe('apply', () => {
   it('keeps at most eight requests in flight', async () => {
     let now = 0
     let most = 0
+    const eight = Promise.withResolvers<undefined>()
     const { kube } = await started(async (request) => {
       if (request.method !== 'PATCH')
         return request.path.startsWith(all) ? refusal(404, 'NotFound', 'no') : undefined
       now += 1
       most = Math.max(most, now)
+      // Nobody is answered before eight wait, and a ninth has time to come.
+      if (most >= 8) eight.resolve(undefined)
+      await Promise.race([eight.promise, delay(5_000)])
       await delay(20)
       now -= 1
       return { status: 201, body: map('a') }

@@ -15,17 +15,18 @@ import { waitFor, waitForList } from './wait.ts'
 import { listed } from './watch.ts'
 
 /**
- * A client for the cluster of a kubeconfig's context, default its current one. Nothing is sent yet; requests are repeated
+ * A client for the cluster of a kubeconfig's context, default its current one; the kubeconfig is a file or a text. Nothing is sent yet; requests are repeated
  * while the API does not answer, until their signal ends them.
  * @throws LocalCloudError BAD_KUBECONFIG
  */
-export async function connect(options: {
-  kubeconfigFile: string
-  context?: string
-  signal: AbortSignal
-}): Promise<ConnectedKube> {
+export async function connect(
+  options: ({ kubeconfigFile: string } | { kubeconfig: string }) & { context?: string; signal: AbortSignal },
+): Promise<ConnectedKube> {
   if (options.signal.aborted) throw abortedError(options.signal)
-  const connection = await connectionFrom(options.kubeconfigFile, options.context)
+  const connection = await connectionFrom(
+    'kubeconfig' in options ? { text: options.kubeconfig } : { file: options.kubeconfigFile },
+    options.context,
+  )
   const web = http(connection)
   const kinds = discovery(web)
   const deps = { http: web, discovery: kinds }
@@ -170,7 +171,13 @@ export async function connect(options: {
       const all = await kinds.all(signal)
       return all
         .filter((resource) => resource.preferred && resource.verbs.includes('list'))
-        .map(({ apiVersion, kind, resource, namespaced }) => ({ apiVersion, kind, resource, namespaced }))
+        .map(({ apiVersion, kind, resource, namespaced, verbs }) => ({
+          apiVersion,
+          kind,
+          resource,
+          namespaced,
+          deletable: verbs.includes('delete'),
+        }))
         .sort((a, b) => a.apiVersion.localeCompare(b.apiVersion) || a.kind.localeCompare(b.kind))
     },
 

@@ -42,7 +42,7 @@ describe('connectionFrom', () => {
         { 'client-certificate-data': Buffer.from('CERT').toString('base64'), 'client-key': 'key.pem' },
       ),
     )
-    const connection = await connectionFrom(file)
+    const connection = await connectionFrom({ file })
     expect(connection.server).toBe('https://127.0.0.1:6443')
     expect(connection.context).toBe('one')
     const { agent, headers } = await connection.auth()
@@ -63,7 +63,7 @@ describe('connectionFrom', () => {
     await writeFile(command, `#!/bin/sh\necho '${JSON.stringify(credential)}'\n`, { mode: 0o755 })
     const exec = { apiVersion: 'client.authentication.k8s.io/v1', command, interactiveMode: 'Never' }
     await write(config({ server: 'https://127.0.0.1:6443' }, { exec }))
-    const connection = await connectionFrom(file)
+    const connection = await connectionFrom({ file })
     expect((await connection.auth()).headers).toMatchObject({ Authorization: 'Bearer from-plugin' })
     connection.close()
   })
@@ -84,7 +84,7 @@ describe('connectionFrom', () => {
     ],
   ])('refuses %s', async (_what, content, context, told) => {
     if (content !== undefined) await write(content)
-    await expect(connectionFrom(file, context)).rejects.toMatchObject({
+    await expect(connectionFrom({ file }, context)).rejects.toMatchObject({
       code: 'BAD_KUBECONFIG',
       message: expect.stringMatching(new RegExp(`kubeconfig ${file} .*${told}`)) as string,
     })

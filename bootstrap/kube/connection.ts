@@ -56,17 +56,23 @@ const plainUserFields = new Set([
   'token',
 ])
 
+/** A kubeconfig as a file, or as text that names files by absolute paths. */
+export type KubeconfigSource = { file: string } | { text: string }
+
 /**
  * Reads a context of a kubeconfig. Certificates and tokens, which is what clusters of this tool have, are read here, since
  * loading client-node costs up to a second on a busy machine; every other way to authenticate is left to client-node.
  * @throws LocalCloudError BAD_KUBECONFIG with file and field.
  */
-export async function connectionFrom(kubeconfigFile: string, context?: string): Promise<Connection> {
+export async function connectionFrom(source: KubeconfigSource, context?: string): Promise<Connection> {
+  const called = 'file' in source ? `The kubeconfig ${source.file}` : 'The kubeconfig'
   const bad = (problem: string, cause?: unknown): LocalCloudError =>
-    new LocalCloudError('BAD_KUBECONFIG', { message: `The kubeconfig ${kubeconfigFile} ${problem}.`, cause })
+    new LocalCloudError('BAD_KUBECONFIG', { message: `${called} ${problem}.`, cause })
   let config: KubeconfigFile | null
   try {
-    config = parse(readFileSync(kubeconfigFile, 'utf8')) as KubeconfigFile | null
+    config = parse(
+      'file' in source ? readFileSync(source.file, 'utf8') : source.text,
+    ) as KubeconfigFile | null
   } catch (error) {
     throw bad('cannot be read', error)
   }
@@ -86,9 +92,10 @@ export async function connectionFrom(kubeconfigFile: string, context?: string): 
   const plain =
     Object.keys(cluster).every((field) => plainClusterFields.has(field)) &&
     Object.keys(user).every((field) => plainUserFields.has(field))
-  if (!plain) return throughClientNode(kubeconfigFile, contextName, server, bad)
+  if (!plain) return throughClientNode(source, contextName, server, bad)
+  const directory = 'file' in source ? dirname(resolve(source.file)) : '/'
   try {
-    return plainConnection(contextName, server, cluster, user, dirname(resolve(kubeconfigFile)))
+    return plainConnection(contextName, server, cluster, user, directory)
   } catch (error) {
     throw bad('names a certificate or key file that cannot be read', error)
   }
@@ -144,7 +151,7 @@ function plainConnection(
 }
 
 async function throughClientNode(
-  kubeconfigFile: string,
+  source: KubeconfigSource,
   context: string,
   server: string,
   bad: (problem: string, cause?: unknown) => LocalCloudError,
@@ -152,7 +159,8 @@ async function throughClientNode(
   const { KubeConfig } = await import('@kubernetes/client-node')
   const config = new KubeConfig()
   try {
-    config.loadFromFile(kubeconfigFile)
+    if ('file' in source) config.loadFromFile(source.file)
+    else config.loadFromString(source.text)
     config.setCurrentContext(context)
   } catch (error) {
     throw bad('was not understood', error)

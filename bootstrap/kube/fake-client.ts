@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
-import type { ApplyChange, KubeClient, KubeObject, ListQuery, ObjectRef } from './client.ts'
+import { nextWake } from '../process/next-wake.ts'
+import type { ApplyChange, KubeObject, ListingKube, ListQuery, ObjectRef } from './client.ts'
 
 /** A cluster in memory, for tests of what stands on a KubeClient. */
 export interface FakeCluster {
-  readonly client: KubeClient
+  readonly client: ListingKube
   /** Everything that is there, by `kind namespace/name`. */
   readonly objects: Map<string, KubeObject>
   /** Every call that could change something, as "apply Deployment slate/ollama". */
@@ -14,7 +15,7 @@ export interface FakeCluster {
   /** What a controller would write into the status of an object that was applied; undefined leaves it as it is. */
   status: (object: KubeObject) => Record<string, unknown> | undefined
   /** An error that the next calls of a method throw. */
-  fail: Partial<Record<keyof KubeClient, LocalCloudError>>
+  fail: Partial<Record<keyof ListingKube, LocalCloudError>>
   /** Whether the API answers at all. */
   answers: boolean
   /** Changes an object as somebody else would. */
@@ -71,7 +72,7 @@ export function fakeCluster(context = 'fake'): FakeCluster {
   const changed = (): void => {
     for (const watcher of [...watchers]) watcher()
   }
-  const check = (method: keyof KubeClient, signal: AbortSignal): void => {
+  const check = (method: keyof ListingKube, signal: AbortSignal): void => {
     if (signal.aborted) {
       throw signal.reason instanceof LocalCloudError
         ? signal.reason
@@ -121,7 +122,7 @@ export function fakeCluster(context = 'fake'): FakeCluster {
           }),
     )
 
-  const client: KubeClient = {
+  const client: ListingKube = {
     context,
     async apply(list, { signal, dryRun = 'first' }) {
       check('apply', signal)
@@ -193,7 +194,7 @@ export function fakeCluster(context = 'fake'): FakeCluster {
             evidence: ['last event: BackOff', 'last log line: cannot open model'],
           })
         }
-        await nextChange(watchers, left, signal)
+        await nextWake(watchers, left, signal)
       }
     },
     async waitForList(query, condition, { timeoutMs, signal, onSeen }) {
@@ -210,8 +211,25 @@ export function fakeCluster(context = 'fake'): FakeCluster {
             message: `${query.kind} is not as awaited: ${state.seen}.`,
           })
         }
-        await nextChange(watchers, left, signal)
+        await nextWake(watchers, left, signal)
       }
+    },
+    async listableKinds(signal) {
+      check('listableKinds', signal)
+      await Promise.resolve()
+      const kinds = new Map(
+        [...objects.values()].map(({ apiVersion, kind, metadata: { namespace } }) => [
+          `${apiVersion} ${kind}`,
+          {
+            apiVersion,
+            kind,
+            resource: `${kind.toLowerCase()}s`,
+            namespaced: namespace !== undefined,
+            deletable: true,
+          },
+        ]),
+      )
+      return [...kinds.values()]
     },
     exec: () => Promise.resolve({ exitCode: 0, stdout: '', stderr: '' }),
     logs: () => Promise.resolve(''),
@@ -250,18 +268,4 @@ function mergePatch(target: unknown, patch: unknown): unknown {
     else result[key] = mergePatch(result[key], value)
   }
   return result
-}
-
-async function nextChange(watchers: Set<() => void>, ms: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer)
-      watchers.delete(done)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, ms)
-    watchers.add(done)
-    signal.addEventListener('abort', done, { once: true })
-  })
 }

@@ -8,7 +8,7 @@ import { backoffMs, pause } from './pause.ts'
 import { warningTexts } from './warnings.ts'
 
 export interface ApiRequest {
-  method: 'GET' | 'PATCH' | 'DELETE' | 'POST'
+  method: 'GET' | 'PATCH' | 'DELETE' | 'POST' | 'PUT'
   /** Path on the server, starting with a slash; may hold a query. */
   path: string
   query?: Record<string, string | undefined>

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { chmod, mkdir, open, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, delimiter, dirname, join } from 'node:path'
+import { cannotWrite } from '../errors/disk-full.ts'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import { mergedKubeconfig, unmergedKubeconfig } from './kubeconfig-text.ts'
 
@@ -100,10 +101,7 @@ async function edited(
   const failed = (error: unknown): LocalCloudError =>
     error instanceof LocalCloudError
       ? error
-      : new LocalCloudError('NO_PERMISSION', {
-          message: `The kubeconfig ${file} could not be changed.`,
-          cause: error,
-        })
+      : cannotWrite(target, error, `The kubeconfig ${file} could not be changed`)
   try {
     await mkdir(dirname(target), { recursive: true, mode: 0o700 })
     // kubectl and kind hold this lock while they write: https://github.com/kubernetes/client-go, tools/clientcmd

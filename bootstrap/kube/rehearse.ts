@@ -1,5 +1,5 @@
 import { apiStatus } from './api-status.ts'
-import { fieldManager } from './apply.ts'
+import { sendApply } from './apply.ts'
 import type { KubeObject, ObjectRef, Rehearsal, RehearsedAs } from './client.ts'
 import { pathOf, words, type Discovery } from './discovery.ts'
 import type { Http } from './http.ts'
@@ -25,26 +25,11 @@ export async function rehearse(
     ...(namespace === undefined ? {} : { namespace }),
   }
   const at = { ...ref, ...(resource.namespaced ? as : { name: as?.name ?? name }) }
-  const sent: KubeObject = {
-    ...object,
-    metadata: {
-      ...object.metadata,
-      name: at.name,
-      ...(at.namespace === undefined ? {} : { namespace: at.namespace }),
-    },
-  }
-  const path = pathOf(resource, at)
   const [live, answer] = await Promise.all([
-    as === undefined ? deps.http.send({ method: 'GET', path, signal, what: words(ref) }) : undefined,
-    deps.http.send({
-      method: 'PATCH',
-      path,
-      query: { fieldManager, force: 'true', fieldValidation: 'Strict', dryRun: 'All' },
-      contentType: 'application/apply-patch+yaml',
-      body: sent,
-      signal,
-      what: words(ref),
-    }),
+    as === undefined
+      ? deps.http.send({ method: 'GET', path: pathOf(resource, ref), signal, what: words(ref) })
+      : undefined,
+    sendApply(deps.http, resource, at, object, { dryRun: 'All' }, signal),
   ])
   const base = {
     ref,

@@ -4,9 +4,9 @@ import { clusterLabel, managedLabel, type ContainerInfo, type Engine } from '../
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import type { Paths } from '../plan/options.ts'
 
-/** One thing of ours that is still on the machine. */
+/** One thing of ours that is still on the machine, or on an existing cluster. */
 export interface Leftover {
-  kind: 'container' | 'volume' | 'network' | 'image' | 'mount' | 'cgroup' | 'process' | 'file'
+  kind: 'container' | 'volume' | 'network' | 'image' | 'mount' | 'cgroup' | 'process' | 'file' | 'object'
   name: string
 }
 
@@ -31,9 +31,18 @@ export interface LeftoverScope {
 }
 
 /** Every folder that we make in a state directory. */
-const stateFolders: readonly string[] = ['cache', 'clusters', 'e2e-report', 'engine', 'lock', 'tools']
+const stateFolders: readonly string[] = [
+  'artefacts',
+  'cache',
+  'clusters',
+  'e2e-mutations',
+  'e2e-report',
+  'engine',
+  'lock',
+  'tools',
+]
 /** What `down` keeps below the state directory unless it purges: what was built, and reports that somebody may still want to read. */
-export const keptFolders: readonly string[] = ['cache', 'e2e-report', 'tools']
+export const keptFolders: readonly string[] = ['artefacts', 'cache', 'e2e-mutations', 'e2e-report', 'tools']
 
 /** Whether a container has ended; one of ours that has not and belongs to no cluster is at work for another command. */
 export const isEnded = ({ state }: ContainerInfo): boolean => ['exited', 'stopped', 'dead'].includes(state)

@@ -1,8 +1,11 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { Addon } from '../addons/addon.ts'
 import { loadAddons } from '../addons/load-addon.ts'
 import { fit } from '../fit/resources.ts'
+import { gpuLabels, gpuResource, type GpuPlan } from '../plan/gpu-plan.ts'
+import { gpuVariables } from '../gpu/gpu-variables.ts'
 import { resolvePaths } from '../state/paths.ts'
 import { readSystemFile } from './system-file.ts'
 import { validateObjects, validateSystem } from './validate.ts'
@@ -19,11 +22,13 @@ const overlays = folders(join(paths.repo, 'overlays')).flatMap((system) =>
 )
 
 const signal = (): AbortSignal => AbortSignal.timeout(60_000)
-/** Every value of every option of a system, each alone, and none of them. */
+/** Every value of every option of a system that changes something, each alone, and none of them. */
 const choicesOf = async (system: string): Promise<Record<string, string>[]> => [
   {},
   ...Object.entries((await readSystemFile(paths.repo, system)).options).flatMap(([option, values]) =>
-    Object.keys(values).map((value) => ({ [option]: value })),
+    Object.entries(values)
+      .filter(([, { add, drop }]) => add.length + drop.length > 0)
+      .map(([value]) => ({ [option]: value })),
   ),
 ]
 
@@ -49,9 +54,15 @@ const variables = {
   NODE_COUNT: 1,
 }
 
+const gpu: GpuPlan = { tier: 'mock', count: 2, strategy: 'cdi-cri', replicas: 2 }
+
+let addons: Addon[]
+beforeAll(async () => {
+  addons = await loadAddons(paths, { ...variables, ...gpuVariables(gpu) }, signal(), { has: ['gpu'] })
+}, 60_000)
+
 describe('every add-on renders and validates', () => {
-  it('with its variables filled in', { timeout: 60_000 }, async () => {
-    const addons = await loadAddons(paths, variables, signal())
+  it('with its variables filled in', () => {
     expect(addons.map(({ name }) => name).sort()).toEqual(
       folders(join(paths.repo, 'manifests', 'addons')).sort(),
     )
@@ -60,18 +71,32 @@ describe('every add-on renders and validates', () => {
 })
 
 describe('overlays/slate/local', () => {
-  it('fits a machine of 2 cores and 8 GiB, with all add-ons', { timeout: 60_000 }, async () => {
-    const addons = await loadAddons(paths, variables, signal())
-    const choice = { system: 'slate', environment: 'local', choices: {} }
-    const judged = fit({
-      system: await validateSystem(choice, { paths, signal: signal() }),
-      addons: addons.flatMap(({ objects }) => objects),
-      // What such a machine says it has: a part of the memory is the kernel's.
-      machine: { cores: 2, memory: 7.6 * 2 ** 30 },
-      nodes: [{ labels: { 'kubernetes.io/os': 'linux' }, extended: {} }],
-      labelsKnown: true,
-    })
-    expect(judged.shortages).toEqual([])
-    expect(judged.cores).toBeGreaterThan(1)
-  })
+  it.each([
+    { choices: {}, gpus: 0 },
+    { choices: { gpu: 'on' }, gpus: 2 },
+  ])(
+    'fits a machine of 2 cores, 8 GiB and $gpus GPUs, with all add-ons',
+    { timeout: 60_000 },
+    async (one) => {
+      const choice = { system: 'slate', environment: 'local', choices: one.choices }
+      const judged = fit({
+        system: await validateSystem(choice, { paths, signal: signal() }),
+        addons: addons.flatMap(({ objects }) => objects),
+        // What such a machine says it has: a part of the memory is the kernel's.
+        machine: { cores: 2, memory: 7.6 * 2 ** 30 },
+        nodes: [
+          {
+            labels: {
+              'kubernetes.io/os': 'linux',
+              ...(one.gpus > 0 ? { [gpuLabels.present]: 'true' } : {}),
+            },
+            extended: { [gpuResource]: one.gpus },
+          },
+        ],
+        labelsKnown: true,
+      })
+      expect(judged.shortages).toEqual([])
+      expect(judged.cores).toBeGreaterThan(1)
+    },
+  )
 })

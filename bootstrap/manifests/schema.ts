@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { packageRoot } from '../state/package-root.ts'
 
 /** The words of JSON Schema that the generated file uses. */
 interface Schema {
@@ -31,7 +33,7 @@ let loaded: SchemaFile | undefined
 /** The generated file, read when it is first needed: scripts/generate-schemas.ts writes it. */
 function schemaFile(): SchemaFile {
   loaded ??= JSON.parse(
-    readFileSync(new URL('schemas/kubernetes.json', import.meta.url), 'utf8'),
+    readFileSync(path.join(packageRoot, 'bootstrap/manifests/schemas/kubernetes.json'), 'utf8'),
   ) as SchemaFile
   return loaded
 }

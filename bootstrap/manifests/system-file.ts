@@ -52,6 +52,9 @@ export async function readSystemFile(repo: string, system: string): Promise<Syst
   )
 }
 
+/** Options that tell what the cluster has; a system that makes nothing of it is as good on it. */
+const ofTheCluster: ReadonlySet<string> = new Set(['gpu'])
+
 /**
  * What these values of options change, in the order of the file. A value of an option that the system does not have is fine as
  * long as it is the default (`choices` then leaves it out).
@@ -62,8 +65,9 @@ export function variantsOf(
   system: string,
   choices: Readonly<Record<string, string>>,
 ): Variant[] {
-  return Object.entries(choices).map(([option, value]) => {
+  return Object.entries(choices).flatMap(([option, value]) => {
     const values = file.options[option]
+    if (!values && ofTheCluster.has(option)) return []
     if (!values) {
       throw new LocalCloudError('BAD_VALUE', {
         message: `--${option} ${value}: the system ${system} has no such option.`,

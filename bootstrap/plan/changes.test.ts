@@ -8,6 +8,8 @@ const options: UpOptions = {
   name: 'lc',
   provider: 'kind',
   nodes: 1,
+  cni: 'cilium',
+  addons: 'all',
   engine: 'auto',
   images: { kind: 'auto' },
   system: 'slate',

@@ -10,15 +10,17 @@ export interface Change {
 }
 
 const show: {
-  [Field in keyof Plan]: { kind: Change['kind']; title: string; words: (value: Plan[Field]) => string }
+  [Field in keyof Plan]-?: { kind: Change['kind']; title: string; words: (value: Plan[Field]) => string }
 } = {
   name: { kind: 'needs-recreate', title: 'name', words: String },
   provider: { kind: 'needs-recreate', title: 'provider', words: String },
   kubernetesVersion: { kind: 'needs-recreate', title: 'Kubernetes version', words: String },
   nodes: { kind: 'needs-recreate', title: 'nodes', words: (nodes) => String(nodes.length) },
+  cni: { kind: 'needs-recreate', title: 'network', words: (cni) => cni ?? 'cilium' },
   listenAddress: { kind: 'needs-recreate', title: 'listen address', words: String },
   httpPort: { kind: 'needs-recreate', title: 'HTTP port', words: String },
   httpsPort: { kind: 'needs-recreate', title: 'HTTPS port', words: String },
+  ingressUrl: { kind: 'in-place', title: 'ingress', words: (url) => url ?? 'not known' },
   extraMounts: {
     kind: 'needs-recreate',
     title: 'mounts',
@@ -48,6 +50,14 @@ const show: {
         ),
       ),
   },
+  gpu: {
+    kind: 'in-place',
+    title: 'GPUs',
+    words: (gpu) =>
+      gpu === undefined
+        ? 'none'
+        : `${String(gpu.count)} ${gpu.tier}, ${gpu.strategy}${gpu.replicas > 1 ? `, each ${String(gpu.replicas)} times` : ''}`,
+  },
   mergeKubeconfig: {
     kind: 'in-place',
     title: 'merge into the user’s kubeconfig',
@@ -58,7 +68,7 @@ const show: {
 /** Every difference between two plans, in a fixed order; empty when they ask for the same. Pure. */
 export function comparePlans(stored: Plan, wanted: Plan): Change[] {
   return (Object.keys(show) as (keyof Plan)[])
-    .filter((field) => canonicalJson(stored[field]) !== canonicalJson(wanted[field]))
+    .filter((field) => canonicalJson(stored[field] ?? null) !== canonicalJson(wanted[field] ?? null))
     .map((field) => {
       const { kind, title } = show[field]
       const words = show[field].words as (value: Plan[keyof Plan]) => string

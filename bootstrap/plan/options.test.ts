@@ -20,6 +20,59 @@ function failure(values: Record<string, unknown>): LocalCloudError {
   throw new Error('nothing was thrown')
 }
 
+describe('what does not go together', () => {
+  it.each([
+    [{ cni: 'basic' }, '--cni cannot be basic; it takes cilium with --provider kind'],
+    [
+      { cni: 'basic', provider: 'k3s', nodes: 2 },
+      '--cni cannot be basic; it takes cilium with several nodes',
+    ],
+    [{ provider: 'k3s', kubeadmPatches: ['/patch.yaml'] }, '--kubeadm-patch cannot be /patch.yaml'],
+    [{ addons: [] }, '--addons cannot be none'],
+  ])('%j is refused', (values, words) => {
+    expect(failure(values)).toMatchObject({
+      code: 'BAD_VALUE',
+      message: expect.stringContaining(words) as string,
+    })
+  })
+
+  it.each([
+    [{ cni: 'basic', provider: 'k3s' }],
+    [{ addons: [], system: 'none' }],
+    [{ addons: ['coredns'] }],
+    [{ provider: 'k3s', nodes: 4 }],
+  ])('%j is not', (values) => {
+    expect(parse(values)).toMatchObject(values)
+  })
+})
+
+describe('an existing cluster', () => {
+  const existing = { provider: 'existing', context: 'staging' }
+
+  it('gets no add-on that nobody names', () => {
+    expect(parse(existing)).toMatchObject({ ...existing, addons: [], nodes: 1 })
+    expect(parse({ ...existing, addons: ['local-path'] }).addons).toEqual(['local-path'])
+  })
+
+  it.each([
+    [{ nodes: 2 }, '--nodes says nothing with --provider existing'],
+    [{ gpu: { tier: 'mock', count: 1 } }, '--gpu says nothing'],
+    [{ kubeadmPatches: ['/patch.yaml'] }, '--kubeadm-patch says nothing'],
+    [{ images: { kind: 'packages' } }, '--images cannot be packages; it takes auto or registry'],
+    [{ addons: ['traefik'] }, '--addons cannot be traefik; it takes it together with --ingress-url'],
+    [{ kubeconfig: '/none' }, '--kubeconfig cannot be /none'],
+  ])('refuses %j', (values, words) => {
+    expect(failure({ ...existing, ...values })).toMatchObject({
+      code: 'BAD_VALUE',
+      message: expect.stringContaining(words) as string,
+    })
+  })
+
+  it('is the only one with a context', () => {
+    expect(failure({ context: 'staging' }).message).toContain('--context cannot be staging')
+  })
+})
+
 describe('parseUpOptions', () => {
   it('fills in the defaults', () => {
     expect(parse({})).toEqual({
@@ -27,6 +80,8 @@ describe('parseUpOptions', () => {
       name: 'local-cloud',
       provider: 'kind',
       nodes: 1,
+      cni: 'cilium',
+      addons: 'all',
       engine: 'auto',
       images: { kind: 'auto' },
       system: 'slate',

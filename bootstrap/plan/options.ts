@@ -4,6 +4,9 @@ import { join } from 'node:path'
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
+import { mostGpus } from './gpu-limits.mjs'
+import { gpuStrategies, type GpuChoice } from './gpu-plan.ts'
+import { clusterName } from './cluster-name.ts'
 
 /** Where things are; all absolute. */
 export interface Paths {
@@ -15,6 +18,14 @@ export interface Paths {
   cacheDir: string
 }
 
+/** What can make a cluster; a folder each under bootstrap/providers. */
+export const makerNames = ['kind', 'k3s'] as const
+export type MakerName = (typeof makerNames)[number]
+
+/** Where a cluster comes from: what makes it, or `existing` for one that somebody else made and runs. */
+export const providerNames = [...makerNames, 'existing'] as const
+export type ProviderName = (typeof providerNames)[number]
+
 export type ImagesChoice = { kind: 'auto' | 'registry' | 'packages' } | { kind: 'bundle'; file: string }
 
 /** Everything `up` can be told, checked and with defaults filled in. */
@@ -22,9 +33,19 @@ export interface UpOptions {
   paths: Paths
   /** Cluster name, RFC 1123 label of at most 32 characters; default `local-cloud`. */
   name: string
-  provider: 'kind'
+  provider: ProviderName
+  /** Context of the user's kubeconfig that leads to the existing cluster; absent for the one that an earlier `up` was told. */
+  context?: string
+  /** Kubeconfig that has the context, only ever read; absent for those that kubectl reads. */
+  kubeconfig?: string
+  /** Where the ingress of the existing cluster answers, as `http://192.0.2.7`; absent where nobody told. */
+  ingressUrl?: string
   /** 1 to 4. */
   nodes: number
+  /** The pod network: Cilium, or what the nodes bring (provider k3s, one node), which enforces no policy. */
+  cni: 'cilium' | 'basic'
+  /** All, or those named and what they need; by default all, and none on an existing cluster. */
+  addons: 'all' | string[]
   engine: 'auto' | 'podman' | 'docker'
   images: ImagesChoice
   /** System to put on the cluster (a folder under overlays/), or `none`. */
@@ -33,6 +54,8 @@ export interface UpOptions {
   environment: string
   /** Which models the system has, default `tiny`: see `choicesOf`. */
   models: 'tiny' | 'real'
+  /** GPUs of the last node; absent for none. */
+  gpu?: GpuChoice
   /** Host ports of the ingress, default 8080 and 8443 on 127.0.0.1. */
   httpPort: number
   httpsPort: number
@@ -89,16 +112,21 @@ const upValues = z.object({
   name: z
     .string()
     .regex(
-      /^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/,
+      clusterName,
       'at most 32 lower-case letters, digits and dashes, with a letter or digit at both ends',
     )
     .default('local-cloud'),
-  provider: z.enum(['kind'], { error: 'kind' }).default('kind'),
+  provider: z.enum(providerNames, { error: providerNames.join(', ') }).default('kind'),
+  context: z.string().min(1, 'the name of a context').exactOptional(),
+  kubeconfig: file.exactOptional(),
+  ingressUrl: z.url({ protocol: /^https?$/, error: 'a URL such as http://192.0.2.7' }).exactOptional(),
   nodes: z
     .int('a whole number from 1 to 4')
     .min(1, 'a whole number from 1 to 4')
     .max(4, 'a whole number from 1 to 4')
     .default(1),
+  cni: z.enum(['cilium', 'basic'], { error: 'cilium or basic' }).default('cilium'),
+  addons: z.union([z.literal('all'), z.array(z.string())]).optional(),
   engine: z.enum(['auto', 'podman', 'docker'], { error: 'auto, podman or docker' }).default('auto'),
   images: z
     .union(
@@ -112,6 +140,14 @@ const upValues = z.object({
   system: z.string().default('slate'),
   environment: z.string().default('local'),
   models: z.enum(['tiny', 'real'], { error: 'tiny or real' }).default('tiny'),
+  gpu: z
+    .object({
+      tier: z.enum(['auto', 'real', 'mock']),
+      count: z.int().min(1).max(mostGpus),
+    })
+    .optional(),
+  gpuStrategy: z.enum(gpuStrategies, { error: gpuStrategies.join(' or ') }).default('cdi-cri'),
+  gpuReplicas: z.int('a whole number from 1 to 16').min(1).max(16).default(1),
   httpPort: port.default(8080),
   httpsPort: port.default(8443),
   listenAddress: z
@@ -171,7 +207,8 @@ export function parseUpOptions(
     })
     throw new LocalCloudError('BAD_VALUE', { message: complaints[0] ?? '', evidence: complaints.slice(1) })
   }
-  const { kubernetesVersion, ...given } = parsed.data
+  const { kubernetesVersion, gpu, gpuStrategy, gpuReplicas, ...rest } = parsed.data
+  const given = { ...rest, addons: rest.addons ?? (rest.provider === 'existing' ? [] : 'all') }
   if (given.httpPort === given.httpsPort) {
     throw badValue('httpsPort', given.httpsPort, 'a port other than that of --http-port')
   }
@@ -179,13 +216,17 @@ export function parseUpOptions(
     ...given.kubeadmPatches.map((path): [string, string] => ['kubeadmPatches', path]),
     ...given.extraMounts.map((mount): [string, string] => ['extraMounts', mount.hostPath]),
     ...(given.images.kind === 'bundle' ? [['images', given.images.file] as [string, string]] : []),
+    ...(given.kubeconfig === undefined ? [] : [['kubeconfig', given.kubeconfig] as [string, string]]),
   ]
   for (const [key, path] of files) {
     if (!world.exists(path)) throw badValue(key, path, 'a path that exists on this machine')
   }
+  if (given.provider === 'existing') checkExisting({ ...given, gpu })
+  else checkCombination(given)
   checkSystem(given.system, given.environment, world.systems(paths.repo))
   return {
     ...given,
+    ...(gpu === undefined ? {} : { gpu: { ...gpu, strategy: gpuStrategy, replicas: gpuReplicas } }),
     kubernetesVersion: checkKubernetesVersion(kubernetesVersion, world.kubernetesVersions(paths.repo)),
     paths,
   }
@@ -195,8 +236,8 @@ export function parseUpOptions(
  * The values of the system's options (manifests/SYSTEM/system.yaml) that differ from their default, by name. An option of `up`
  * that is one of a system's is added here.
  */
-export function choicesOf({ models }: Pick<UpOptions, 'models'>): Record<string, string> {
-  return models === 'tiny' ? {} : { models }
+export function choicesOf({ models, gpu }: Pick<UpOptions, 'models' | 'gpu'>): Record<string, string> {
+  return { ...(models === 'tiny' ? {} : { models }), ...(gpu === undefined ? {} : { gpu: 'on' }) }
 }
 
 function badValueWords(key: string, given: unknown, allowed: string): string {
@@ -206,6 +247,89 @@ function badValueWords(key: string, given: unknown, allowed: string): string {
 
 function badValue(key: string, given: unknown, allowed: string): LocalCloudError {
   return new LocalCloudError('BAD_VALUE', { message: badValueWords(key, given, allowed) })
+}
+
+/** What one provider can do and another cannot, refused before anything is made. */
+function checkCombination({
+  provider,
+  nodes,
+  cni,
+  addons,
+  system,
+  kubeadmPatches,
+  ...others
+}: Pick<
+  UpOptions,
+  | 'provider'
+  | 'nodes'
+  | 'cni'
+  | 'addons'
+  | 'system'
+  | 'kubeadmPatches'
+  | 'context'
+  | 'kubeconfig'
+  | 'ingressUrl'
+>): void {
+  for (const key of ['context', 'kubeconfig', 'ingressUrl'] as const)
+    if (others[key] !== undefined)
+      throw badValue(
+        key,
+        others[key],
+        `nothing with --provider ${provider}, which makes a cluster of its own`,
+      )
+  if (cni === 'basic' && provider !== 'k3s')
+    throw badValue(
+      'cni',
+      cni,
+      `cilium with --provider ${provider}, whose nodes bring no network of their own`,
+    )
+  if (cni === 'basic' && nodes > 1)
+    throw badValue('cni', cni, 'cilium with several nodes, for a bridge does not lead from one to another')
+  if (provider === 'k3s' && kubeadmPatches.length > 0)
+    throw badValue(
+      'kubeadmPatches',
+      kubeadmPatches[0],
+      'nothing with --provider k3s, which makes no cluster by kubeadm',
+    )
+  if (system !== 'none' && addons !== 'all' && addons.length === 0)
+    throw badValue('addons', 'none', 'all, or what the system needs; or say --system none')
+}
+
+/** What only a cluster that is made here can take; the nodes, the network and the images of another are not ours. */
+function checkExisting(given: {
+  nodes: number
+  cni: string
+  images: ImagesChoice
+  addons: 'all' | string[]
+  ingressUrl?: string
+  kubeadmPatches: readonly unknown[]
+  extraMounts: readonly unknown[]
+  gpu: unknown
+  mergeKubeconfig: boolean
+  recreate: boolean
+}): void {
+  const refused: [string, boolean][] = [
+    ['nodes', given.nodes !== 1],
+    ['cni', given.cni !== 'cilium'],
+    ['kubeadmPatches', given.kubeadmPatches.length > 0],
+    ['extraMounts', given.extraMounts.length > 0],
+    ['gpu', given.gpu !== undefined],
+    ['mergeKubeconfig', given.mergeKubeconfig],
+    ['recreate', given.recreate],
+  ]
+  for (const [key, isGiven] of refused)
+    if (isGiven)
+      throw new LocalCloudError('BAD_VALUE', {
+        message: `--${flagOf(key)} says nothing with --provider existing: the cluster is there already, and its nodes are not ours.`,
+      })
+  if (given.images.kind === 'packages' || given.images.kind === 'bundle')
+    throw badValue(
+      'images',
+      given.images.kind,
+      'auto or registry with --provider existing, into whose nodes nothing is loaded',
+    )
+  if (given.addons !== 'all' && given.addons.includes('traefik') && given.ingressUrl === undefined)
+    throw badValue('addons', 'traefik', 'it together with --ingress-url, where its ports will be reached')
 }
 
 /** @throws LocalCloudError UNKNOWN_SYSTEM with the systems or overlays that there are */

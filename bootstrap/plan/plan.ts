@@ -1,15 +1,21 @@
 import { createHash } from 'node:crypto'
+import type { GpuPlan } from './gpu-plan.ts'
 import { choicesOf, type UpOptions } from './options.ts'
 
 /** What a cluster and its content are to be: the part of the options that the result depends on, nothing else. */
 export interface Plan {
   name: string
-  provider: 'kind'
+  provider: UpOptions['provider']
+  /** Empty for an existing cluster, as all that is its owner's: nodes, ports, mounts, patches. */
   kubernetesVersion: string
   nodes: { name: string; role: 'control-plane' | 'worker' }[]
+  /** The nodes' own network; absent for that of the add-on. */
+  cni?: 'basic'
   listenAddress: string
   httpPort: number
   httpsPort: number
+  /** Where the ingress of an existing cluster answers; absent where nobody told, and for other providers. */
+  ingressUrl?: string
   extraMounts: UpOptions['extraMounts']
   /** Contents of the patch files, so that a changed file is a changed plan. */
   kubeadmPatches: string[]
@@ -17,12 +23,16 @@ export interface Plan {
   /** `choices`: values of the system's options that differ from the default; absent when there are none. */
   systems: { name: string; environment: string; choices?: Record<string, string> }[]
   mergeKubeconfig: boolean
+  /** GPUs of the last node; absent for none. */
+  gpu?: GpuPlan
 }
 
 /** What the plan takes from files. */
 export interface PlanInputs {
   addons: readonly { name: string; version: string }[]
   kubeadmPatches: readonly string[]
+  /** What `--gpu` came to on this machine; absent for none. */
+  gpu?: GpuPlan
 }
 
 /** The plan that these options ask for. Pure; the order of add-ons in the input does not matter. */
@@ -36,19 +46,59 @@ export function makePlan(options: UpOptions, inputs: PlanInputs): Plan {
   return {
     name: options.name,
     provider: options.provider,
-    kubernetesVersion: options.kubernetesVersion,
-    nodes: nodeNames(options.name, options.nodes),
-    listenAddress: options.listenAddress,
-    httpPort: options.httpPort,
-    httpsPort: options.httpsPort,
-    extraMounts: options.extraMounts,
-    kubeadmPatches: inputs.kubeadmPatches.map((patch) => patch.trim()),
+    ...(options.provider === 'existing' ? notOurs(options) : machine(options, inputs)),
     addons: inputs.addons
       .map(({ name, version }) => ({ name, version }))
       .sort((a, b) => (a.name < b.name ? -1 : 1)),
     systems: options.system === 'none' ? [] : [system],
     mergeKubeconfig: options.mergeKubeconfig,
+    ...(inputs.gpu === undefined ? {} : { gpu: inputs.gpu }),
   }
+}
+
+type Machine = Pick<
+  Plan,
+  | 'kubernetesVersion'
+  | 'nodes'
+  | 'cni'
+  | 'listenAddress'
+  | 'httpPort'
+  | 'httpsPort'
+  | 'ingressUrl'
+  | 'extraMounts'
+  | 'kubeadmPatches'
+>
+
+const machine = (options: UpOptions, inputs: PlanInputs): Machine => ({
+  kubernetesVersion: options.kubernetesVersion,
+  nodes: nodeNames(options.name, options.nodes),
+  ...(options.cni === 'basic' ? { cni: options.cni } : {}),
+  listenAddress: options.listenAddress,
+  httpPort: options.httpPort,
+  httpsPort: options.httpsPort,
+  extraMounts: [...options.extraMounts, ...(inputs.gpu?.tier === 'real' ? [allCards] : [])],
+  kubeadmPatches: inputs.kubeadmPatches.map((patch) => patch.trim()),
+})
+
+const notOurs = ({ ingressUrl }: UpOptions): Machine => ({
+  kubernetesVersion: '',
+  nodes: [],
+  listenAddress: '',
+  httpPort: 0,
+  httpsPort: 0,
+  ...(ingressUrl === undefined ? {} : { ingressUrl }),
+  extraMounts: [],
+  kubeadmPatches: [],
+})
+
+/**
+ * NVIDIA's container runtime on the host takes this mount as "every card" (accept-nvidia-visible-devices-as-volume-mounts). It also tells
+ * which cluster has them.
+ */
+export const allCards = {
+  hostPath: '/dev/null',
+  containerPath: '/var/run/nvidia-container-devices/all',
+  readOnly: false,
 }
 
 /** Node names as kind gives them: NAME-control-plane, NAME-worker, NAME-worker2, … */

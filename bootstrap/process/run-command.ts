@@ -1,6 +1,7 @@
 import { execa } from 'execa'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import type { ErrorCode } from '../errors/catalogue.ts'
+import { saysDiskFull } from '../errors/disk-full.ts'
 import { redact } from './redact.ts'
 
 export interface CommandOptions {
@@ -53,7 +54,7 @@ export const pasteable = (
 /**
  * Runs a program to its end and returns both streams.
  * @throws LocalCloudError INTERRUPTED when the signal aborts (its own reason when that is a LocalCloudError), MISSING_TOOL when the
- * program is not installed, else `errorCode` with the pasteable command, the exit code or signal and the last lines of both streams.
+ * program is not installed, NO_DISK_SPACE when it said that a disk is full, else `errorCode` with the pasteable command, the exit code or signal and the last lines of both streams.
  */
 export async function runCommand(
   file: string,
@@ -108,9 +109,13 @@ export async function runCommand(
     : result.signal
       ? `was ended by ${result.signal}`
       : `ended with exit code ${String(result.exitCode ?? result.code)}`
-  throw new LocalCloudError(options.errorCode ?? 'COMMAND_FAILED', {
-    message: `${file} ${argv[0] ?? ''} ${ending}`.replace('  ', ' '),
-    ...(options.hint === undefined ? {} : { hint: options.hint }),
+  const full = saysDiskFull(output.stderr) || saysDiskFull(output.stdout)
+  throw new LocalCloudError(full ? 'NO_DISK_SPACE' : (options.errorCode ?? 'COMMAND_FAILED'), {
+    message: `${file} ${argv[0] ?? ''} ${ending}${full ? ': no space is left on a disk' : ''}`.replace(
+      '  ',
+      ' ',
+    ),
+    ...(options.hint === undefined || full ? {} : { hint: options.hint }),
     evidence: [
       `$ ${pasteable(file, argv, env)}`,
       ...lastLines(redact(output.stdout), 10),

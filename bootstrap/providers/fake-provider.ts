@@ -15,10 +15,12 @@ export interface FakeProvider {
   /** Called when a cluster has been made, started or deleted. */
   onChange: (name: string, what: 'created' | 'started' | 'deleted') => void
   lastSpec?: ClusterSpec
+  /** What a program in a node prints. */
+  answers: (node: string, argv: readonly string[]) => string
 }
 
 /** No clusters yet. */
-export function fakeProvider(): FakeProvider {
+export function fakeProvider(kind: ClusterProvider['kind'] = 'kind'): FakeProvider {
   const clusters = new Map<string, FoundCluster>()
   const calls: string[] = []
   const images = new Map<string, string>()
@@ -29,7 +31,7 @@ export function fakeProvider(): FakeProvider {
     throw error
   }
   const provider: ClusterProvider = {
-    kind: 'kind',
+    kind,
     async find(name, signal) {
       throwIfAborted(signal)
       failing('find')
@@ -75,6 +77,12 @@ export function fakeProvider(): FakeProvider {
         images.set(`${name} ${image.ref}`, image.id)
       }
     },
+    async runInNode(node, argv, { signal }) {
+      throwIfAborted(signal)
+      failing('runInNode')
+      calls.push(`in ${node}: ${argv.join(' ')}`)
+      return Promise.resolve(fake.answers(node, argv))
+    },
     async start(name, run) {
       throwIfAborted(run.signal)
       calls.push(`start ${name}`)
@@ -93,7 +101,15 @@ export function fakeProvider(): FakeProvider {
     },
     exportLogs: () => Promise.resolve(),
   }
-  const fake: FakeProvider = { provider, clusters, calls, images, fail: {}, onChange: () => undefined }
+  const fake: FakeProvider = {
+    provider,
+    clusters,
+    calls,
+    images,
+    fail: {},
+    onChange: () => undefined,
+    answers: () => '',
+  }
   return fake
 }
 

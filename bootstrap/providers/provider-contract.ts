@@ -27,7 +27,7 @@ export function providerContract(options: ProviderContractOptions): void {
     extraMounts: [],
   }
 
-  describe('provider contract', () => {
+  describe(`provider contract of ${name}`, () => {
     const signal = AbortSignal.timeout(900_000)
     const progress: string[] = []
     const run: StepRun = {

@@ -1,3 +1,4 @@
+import type { MakerName } from '../plan/options.ts'
 import type { StepRun } from '../steps/step.ts'
 
 export interface NodeInfo {
@@ -19,6 +20,8 @@ export interface ClusterSpec {
   name: string
   /** 1 to 4; the first is the control plane. */
   nodes: number
+  /** Whether the nodes bring a pod network, or wait for one; k3s only. */
+  network?: 'basic'
   nodeImage: string
   /** Host ports that lead to the ingress controller's 80 and 443 on the first node. */
   httpPort: number
@@ -32,7 +35,7 @@ export interface ClusterSpec {
 
 /** Makes and removes clusters as containers. Methods throw `LocalCloudError` only. */
 export interface ClusterProvider {
-  readonly kind: 'kind' | 'k3s'
+  readonly kind: MakerName
   find(name: string, signal: AbortSignal): Promise<FoundCluster | undefined>
   list(signal: AbortSignal): Promise<FoundCluster[]>
   /**
@@ -44,6 +47,15 @@ export interface ClusterProvider {
   kubeconfig(name: string, signal: AbortSignal): Promise<string>
   /** Loads image archives into every node; an image that a node already has is not sent again. */
   loadImages(name: string, images: readonly LoadableImage[], run: StepRun): Promise<void>
+  /**
+   * Runs argv in a running node and returns what it printed; `stdinFile` is streamed in. COMMAND_FAILED with its last lines when it does
+   * not end with 0.
+   */
+  runInNode(
+    node: string,
+    argv: readonly string[],
+    options: { signal: AbortSignal; stdinFile?: string },
+  ): Promise<string>
   /**
    * Starts stopped node containers and returns when the API server answers. NO_CLUSTER when there is none, API_UNREACHABLE with
    * the nodes' last log lines when it does not come back: then only a new cluster helps.

@@ -141,7 +141,10 @@ function writeWhole(folder, name, text) {
       return
     } catch (error) {
       // The last holder removes the empty folder; it may do so between our two calls.
-      if (!hasCode(error, 'ENOENT')) throw error
+      if (hasCode(error, 'ENOENT')) continue
+      rmSync(path.join(folder, `.${name}`), { force: true })
+      removeIfEmpty(folder)
+      throw error
     }
   }
 }

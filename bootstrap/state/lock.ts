@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
+import { cannotWrite, isDiskFull } from '../errors/disk-full.ts'
 import type { Paths } from '../plan/options.ts'
 import { redact } from '../process/redact.ts'
 import { throwIfAborted } from '../process/run-command.ts'
@@ -14,6 +15,8 @@ export interface LockOptions {
   command?: string
   /** Whether to wait for another process; default true, else LOCKED is thrown at once. */
   wait?: boolean
+  /** Whether to work without a lock, and say so, where the disk is too full for one and nobody else has it; for what frees space. */
+  goOnWhenFull?: boolean
 }
 
 interface Holder {
@@ -28,8 +31,8 @@ const describe = (holder: Holder): string =>
 /**
  * Runs `work` while no other living process works under the same name and state directory. A lock whose process has
  * ended, however it ended, is free. While it waits it says once for each holder who that is.
- * @throws LocalCloudError LOCKED without `wait`, INTERRUPTED (or the signal's own reason) while waiting, NO_PERMISSION when
- * the state directory cannot be written, and whatever `work` throws.
+ * @throws LocalCloudError LOCKED without `wait`, INTERRUPTED (or the signal's own reason) while waiting, NO_PERMISSION or
+ * NO_DISK_SPACE when the state directory cannot be written, and whatever `work` throws.
  */
 export async function withLock<T>(
   paths: Paths,
@@ -68,9 +71,14 @@ async function acquire(folder: string, name: string, options: LockOptions): Prom
   } catch (error) {
     if (error instanceof LocalCloudError) throw error
     throwIfAborted(signal)
-    throw new LocalCloudError('NO_PERMISSION', {
-      message: `The lock ${folder} could not be taken.`,
-      cause: error,
-    })
+    if (options.goOnWhenFull === true && isDiskFull(error)) {
+      emit({
+        type: 'notice',
+        level: 'warning',
+        message: `No space is left for the lock ${folder}: going on without it.`,
+      })
+      return () => undefined
+    }
+    throw cannotWrite(folder, error, `The lock ${folder} could not be taken`)
   }
 }

@@ -25,4 +25,15 @@ describe('resolvePaths', () => {
   it('keeps the cache in a chosen state directory', () => {
     expect(resolvePaths('/repo', { stateDir: '/s' }, {}, '/home').cacheDir).toBe('/s/cache')
   })
+
+  it('keeps nothing in an installed package: the state is where the user is, the cache in the user’s', () => {
+    expect(resolvePaths('/project/node_modules/p', {}, { XDG_CACHE_HOME: '/xdg' }, '/project', true)).toEqual(
+      {
+        repo: '/project/node_modules/p',
+        stateDir: '/project/.local-cloud',
+        cacheDir: '/xdg/local-cloud',
+      },
+    )
+    expect(resolvePaths('/p', { cacheDir: 'c' }, {}, '/project', true).cacheDir).toBe('/project/c')
+  })
 })

@@ -18,7 +18,7 @@ export interface AddonStepOptions {
   loadsOwnImages: boolean
 }
 
-/** One add-on: applied, ready, and proven by its probe. PROBE_FAILED or PROBE_NOT_RUN unless the probe passes. */
+/** One add-on: applied, ready, and proven by its probe. PROBE_FAILED, the probe's own code or PROBE_NOT_RUN unless it passes. */
 export function addonStep(session: Session, options: AddonStepOptions): Step {
   const { addon } = options
   return partStep(session, {
@@ -30,16 +30,23 @@ export function addonStep(session: Session, options: AddonStepOptions): Step {
     objects: () => Promise.resolve(addon.objects),
     async before(run) {
       if (options.loadsOwnImages) await loadNow(session, [...addon.images, shellImage], run)
-      await addon.prepare?.({ kube: await session.kube(), signal: run.signal })
+      // What others left in an existing cluster is theirs; an add-on that it would hinder has been refused.
+      if (!session.existing) await addon.prepare?.({ kube: await session.kube(), signal: run.signal })
     },
     async prove(run) {
       run.progress('ready; proving it')
       const kube = await session.kube()
       const { ingressUrl } = options
-      const proof = await session.tools.probe(addon, { kube, ingressUrl, shellImage, signal: run.signal })
+      const proof = await session.tools.probe(addon, {
+        kube,
+        ingressUrl,
+        shellImage,
+        ...(session.existing ? { labels: session.marks } : {}),
+        signal: run.signal,
+      })
       if (proof.result === 'pass') return proof.seen
       if (proof.result === 'fail') {
-        throw new LocalCloudError('PROBE_FAILED', {
+        throw new LocalCloudError(proof.code ?? 'PROBE_FAILED', {
           message: `${addon.title} runs but does not do what it is for (${addon.promise}): ${proof.seen}`,
         })
       }

@@ -3,7 +3,7 @@ import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import type { ConnectedKube } from '../kube/client.ts'
 import type { Paths } from '../plan/options.ts'
 import { clusterFiles } from './cluster-files.ts'
-import { parseRecord, recordRef, type ClusterRecord } from './record.ts'
+import { parseRecord, type ClusterRecord } from './record.ts'
 
 /** A running cluster of ours. */
 export interface AttachedCluster {
@@ -25,7 +25,8 @@ export async function attachCluster(
   name: string,
   signal: AbortSignal,
 ): Promise<AttachedCluster> {
-  const kubeconfigFile = clusterFiles(paths, name).kubeconfig
+  const files = clusterFiles(paths, name)
+  const kubeconfigFile = files.kubeconfig
   if (!existsSync(kubeconfigFile)) {
     const flag = name === 'local-cloud' ? '' : ` --name ${name}`
     throw new LocalCloudError('NO_CLUSTER', {
@@ -37,7 +38,7 @@ export async function attachCluster(
   const kube = await connect({ kubeconfigFile, signal })
   try {
     const soon = AbortSignal.any([signal, AbortSignal.timeout(answerMs)])
-    const record = parseRecord(await kube.get(recordRef, soon))
+    const record = parseRecord(await kube.get(await files.recordRef(), soon))
     if (record) return { name, kube, kubeconfigFile, record }
     throw new LocalCloudError('NO_CLUSTER', {
       message: `The cluster ${name} was not made by local-cloud, or its first up has not come far enough.`,

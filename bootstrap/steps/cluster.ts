@@ -65,6 +65,7 @@ export function clusterStep(session: Session, options: ClusterStepOptions): Step
       {
         name,
         nodes: plan.nodes.length,
+        ...(plan.cni === undefined ? {} : { network: plan.cni }),
         nodeImage: images.nodeImage,
         httpPort: plan.httpPort,
         httpsPort: plan.httpsPort,

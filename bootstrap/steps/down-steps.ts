@@ -13,6 +13,8 @@ export interface DownOptions {
   paths: Paths
   /** Clusters to remove; those of others must have been refused before. */
   clusters: readonly string[]
+  /** Steps that take from existing clusters what is ours, and forget them where nothing stays. */
+  existing?: readonly Step[]
   /** Whether no other cluster of ours stays. */
   everything: boolean
   /** Whether no other cluster uses this state directory. */
@@ -29,7 +31,7 @@ export interface DownOptions {
  * shared. Nothing there is success.
  */
 export function downSteps(options: DownOptions): Step[] {
-  const { paths, engine, provider, everything, stateIsFree, purge, timeoutMs } = options
+  const { paths, engine, provider, everything, stateIsFree, purge, timeoutMs, existing = [] } = options
   const step = (
     id: string,
     title: string,
@@ -62,11 +64,10 @@ export function downSteps(options: DownOptions): Step[] {
   const state = step('state', 'State directory', [], async ({ signal }) => {
     if (engine && everything) await removeShared(engine, purge, signal)
     if (!stateIsFree) return
-    for (const folder of ['clusters', ...(purge ? keptFolders : [])]) {
-      await rm(join(paths.stateDir, folder), { recursive: true, force: true })
-    }
+    const folders = [...(existing.length > 0 ? [] : ['clusters']), ...(purge ? keptFolders : [])]
+    for (const folder of folders) await rm(join(paths.stateDir, folder), { recursive: true, force: true })
   })
-  return [state, ...steps]
+  return [state, ...steps, ...existing]
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Plan } from '../plan/plan.ts'
-import { requireIngressPorts } from './ports.ts'
+import { requireIngressPorts } from '../host/ingress-ports.ts'
 import type { Session } from './session.ts'
 import type { Step, StepRun } from './step.ts'
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Addon, ProbeResult } from '../addons/addon.ts'
 import { fakeEngine, type FakeEngine } from '../engine/fake-engine.ts'
+import type { RegistryAnswer } from '../images/ask-registry.ts'
 import type { ImageSource, PreparedImages } from '../images/image-source.ts'
 import type { KubeObject } from '../kube/client.ts'
 import { fakeCluster, type FakeCluster } from '../kube/fake-client.ts'
@@ -12,6 +13,7 @@ import { makePlan } from '../plan/plan.ts'
 import { fakeProvider, type FakeProvider } from '../providers/fake-provider.ts'
 import type { Event } from '../report/events.ts'
 import type { Observation } from './step.ts'
+import { prepareUp } from './prepare-up.ts'
 import { runSteps } from './run-steps.ts'
 import { createSession, type Session } from './session.ts'
 import type { Tools } from './tools.ts'
@@ -28,6 +30,10 @@ export interface FakeWorld {
   probes: Record<string, ProbeResult>
   system: () => KubeObject[] | Promise<KubeObject[]>
   variants: Variant[]
+  /** Where images come from. */
+  source: ImageSource['kind']
+  /** What every registry answers. */
+  registry: RegistryAnswer
   machine: { cores: number; memory: number }
   images: { observed: Observation; prepared: PreparedImages; prepare?: () => Promise<void> }
   /** What happened, in order: tools that were opened, probes, and what the provider and the cluster were told. */
@@ -61,6 +67,7 @@ export function fakeAddons(): Addon[] {
     title: name,
     promise: `${name} works`,
     needs: name === 'cilium' ? [] : ['cilium'],
+    ...(['cilium', 'coredns'].includes(name) ? { ownClustersOnly: true } : {}),
     images: [`quay.io/x/${name}:1`],
     timeoutMs: 5_000,
     objects: [deployment('kube-system', name, `quay.io/x/${name}:1`)],
@@ -106,7 +113,9 @@ export function fakeWorld(base = 42_000): FakeWorld {
     cluster.answers = what !== 'deleted'
   }
   const source: ImageSource = {
-    kind: 'packages',
+    get kind() {
+      return world.source
+    },
     why: 'no registry answered',
     supply: () => {
       const { preloaded, loadable } = world.images.prepared
@@ -136,6 +145,11 @@ export function fakeWorld(base = 42_000): FakeWorld {
       return Promise.resolve(source)
     },
     kube: () => Promise.resolve(cluster.client),
+    existing: () => Promise.resolve(cluster.client),
+    askRegistries(refs) {
+      log.push(`ask registries for ${String(refs.length)} images`)
+      return Promise.resolve(new Map(refs.map((ref) => [ref, world.registry])))
+    },
     addons: () => Promise.resolve(world.addons),
     probe(addon) {
       log.push(`probe ${addon.name}`)
@@ -144,12 +158,16 @@ export function fakeWorld(base = 42_000): FakeWorld {
     system: async () => world.system(),
     variants: () => Promise.resolve(world.variants),
     machine: () => world.machine,
+    gpuCards: () => Promise.resolve({ reason: 'there is no nvidia-smi on PATH' }),
+    requireGpuHost: () => Promise.resolve(),
   }
   const options: UpOptions = {
     paths: { repo, stateDir, cacheDir: join(stateDir, 'cache') },
     name: 'lc',
     provider: 'kind',
     nodes: 1,
+    cni: 'cilium',
+    addons: 'all',
     engine: 'auto',
     images: { kind: 'auto' },
     system: 'slate',
@@ -176,6 +194,8 @@ export function fakeWorld(base = 42_000): FakeWorld {
     probes: {},
     system: fakeSystem,
     variants: [],
+    source: 'packages',
+    registry: { available: false, reason: 'it cannot be reached' },
     machine: { cores: 2, memory: 8 * 2 ** 30 },
     images: {
       observed: { state: 'absent', reason: 'not built' },
@@ -200,17 +220,24 @@ export function fakeWorld(base = 42_000): FakeWorld {
       }),
     async up(changed = {}, signal = new AbortController().signal) {
       const chosen = { ...world.options, ...changed }
+      const emit = (event: Event): number => events.push(event)
+      if (chosen.provider === 'existing') {
+        const { graph } = await prepareUp({ options: chosen, tools, toolVersion: '0.1.0', emit, signal })
+        await runSteps(graph.steps, { emit, signal, settleMs: 200 })
+        return
+      }
       const session = createSession({
         name: chosen.name,
         paths: chosen.paths,
         images: chosen.images,
         tools,
-        emit: (event) => events.push(event),
+        emit,
         signal,
       })
-      const plan = makePlan(chosen, { addons: world.addons, kubeadmPatches: [] })
+      const gpu = chosen.gpu === undefined ? {} : { gpu: { ...chosen.gpu, tier: 'mock' as const } }
+      const plan = makePlan(chosen, { addons: world.addons, kubeadmPatches: [], ...gpu })
       const { steps } = upSteps(session, chosen, plan, world.addons, '0.1.0')
-      await runSteps(steps, { emit: (event) => events.push(event), signal, settleMs: 200 })
+      await runSteps(steps, { emit, signal, settleMs: 200 })
     },
     dispose() {
       rmSync(repo, { recursive: true, force: true })

@@ -3,8 +3,11 @@ import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import { asksForNodes, coreWords, extendedOf, fit, memoryWords, type NodeFacts } from '../fit/resources.ts'
 import { neededSecrets, type NeededSecret } from '../fit/secrets.ts'
 import { shortageLines } from '../fit/shortage.ts'
+import { marksOf } from '../existing/ours.ts'
+import type { Room } from '../existing/room.ts'
 import type { KubeObject } from '../kube/client.ts'
 import { diffCommand, type SystemChoice } from '../manifests/system-choice.ts'
+import { gpuLabels, gpuResource } from '../plan/gpu-plan.ts'
 import type { Plan } from '../plan/plan.ts'
 import { changesOf, isHalfMade } from './existing.ts'
 import { refKey, refOf } from './objects.ts'
@@ -19,6 +22,8 @@ export interface FitOptions {
   render: Render
   /** Cores and bytes of this machine. */
   machine: { cores: number; memory: number }
+  /** What the nodes of an existing cluster have and others ask for; counts in place of this machine. */
+  room?: (signal: AbortSignal) => Promise<Room>
 }
 
 /**
@@ -49,14 +54,17 @@ async function check(session: Session, options: FitOptions, run: StepRun): Promi
   const { addons, choice, machine, plan, render } = options
   if (choice.system === 'none') return 'no system'
   const objects = await render(run)
+  const room = await options.room?.(run.signal)
+  const has = room ?? machine
   const { shortages, cores, memory } = fit({
     system: objects,
     addons: addons.flatMap((addon) => addon.objects),
-    machine,
+    machine: has,
+    ...(room ? { others: { 'pods of others': room.others }, whose: 'the nodes that take pods have' } : {}),
     nodes: await nodesFor(session, plan, objects, run.signal),
     labelsKnown: plan.kubeadmPatches.length === 0 || (await stays(session, plan)),
   })
-  const words = `${coreWords(cores)} of ${coreWords(machine.cores)} and ${memoryWords(memory)} of ${memoryWords(machine.memory)}`
+  const words = `${coreWords(cores)} of ${coreWords(has.cores)} and ${memoryWords(memory)} of ${memoryWords(has.memory)}`
   const missing = await missingSecrets(session, options, objects, run.signal)
   const lines = missing.flatMap(({ secret, why }) => [
     `Secret ${secret.namespace}/${secret.name}${why}, named by ${secret.by.join(', ')}`,
@@ -80,31 +88,47 @@ async function stays(session: Session, plan: Plan): Promise<boolean> {
   return (await changesOf(session, plan)).every((change) => change.kind !== 'needs-recreate')
 }
 
-/** The nodes that are there, or those that the plan makes: without any GPU, and with the labels that every node has. */
+/** What the plan's GPUs add to the node that has them, and what goes from one that is to lose those of an earlier plan. */
+function withGpus({ gpu, nodes }: Plan, name: string, { labels, extended }: NodeFacts): NodeFacts {
+  if (gpu !== undefined && nodes.at(-1)?.name === name) {
+    return {
+      labels: { ...labels, [gpuLabels.present]: 'true' },
+      extended: { ...extended, [gpuResource]: gpu.count * gpu.replicas },
+    }
+  }
+  if (labels[gpuLabels.tier] === undefined) return { labels, extended }
+  return { labels, extended: { ...extended, [gpuResource]: 0 } }
+}
+
+/** The nodes that are there, or those that the plan makes with the labels that every node has; both with the GPUs of the plan. */
 async function nodesFor(
   session: Session,
   plan: Plan,
   objects: readonly KubeObject[],
   signal: AbortSignal,
 ): Promise<NodeFacts[]> {
-  if (asksForNodes(objects) && (await stays(session, plan))) {
+  if ((session.existing || asksForNodes(objects)) && (await stays(session, plan))) {
     const kube = await session.kube()
-    return (await kube.list({ apiVersion: 'v1', kind: 'Node' }, signal)).map((node) => ({
-      labels: node.metadata.labels ?? {},
-      extended: extendedOf(
-        (node['status'] as { allocatable?: Record<string, unknown> } | undefined)?.allocatable,
-      ),
-    }))
+    return (await kube.list({ apiVersion: 'v1', kind: 'Node' }, signal)).map((node) =>
+      withGpus(plan, node.metadata.name, {
+        labels: node.metadata.labels ?? {},
+        extended: extendedOf(
+          (node['status'] as { allocatable?: Record<string, unknown> } | undefined)?.allocatable,
+        ),
+      }),
+    )
   }
-  return plan.nodes.map(({ name, role }) => ({
-    labels: {
-      'kubernetes.io/os': 'linux',
-      'kubernetes.io/arch': process.arch === 'arm64' ? 'arm64' : 'amd64',
-      'kubernetes.io/hostname': name,
-      ...(role === 'control-plane' ? { 'node-role.kubernetes.io/control-plane': '' } : {}),
-    },
-    extended: {},
-  }))
+  return plan.nodes.map(({ name, role }) =>
+    withGpus(plan, name, {
+      labels: {
+        'kubernetes.io/os': 'linux',
+        'kubernetes.io/arch': process.arch === 'arm64' ? 'arm64' : 'amd64',
+        'kubernetes.io/hostname': name,
+        ...(role === 'control-plane' ? { 'node-role.kubernetes.io/control-plane': '' } : {}),
+      },
+      extended: {},
+    }),
+  )
 }
 
 interface MissingSecret {
@@ -147,6 +171,11 @@ async function missingSecrets(
   return found.flat()
 }
 
+const marks = (name: string): string =>
+  Object.entries(marksOf(name))
+    .map(([label, value]) => `${label}=${value}`)
+    .join(' ')
+
 function secretsMissing(
   session: Session,
   { choice }: FitOptions,
@@ -154,14 +183,17 @@ function secretsMissing(
   lines: readonly string[],
 ): LocalCloudError {
   const name = session.name === 'local-cloud' ? '' : ` --name ${session.name}`
-  const kubectl = `kubectl --kubeconfig ${session.files.kubeconfig}`
+  const kubectl = session.existing
+    ? `kubectl --context ${session.existing.context}`
+    : `kubectl --kubeconfig ${session.files.kubeconfig}`
   const namespaces = [...new Set(missing.map(({ secret }) => secret.namespace))]
   const commands = [
     ...(missing.some(({ afresh }) => afresh) ? [`npx zx bootstrap/up.mjs${name} --system none`] : []),
-    ...namespaces.map(
-      (namespace) =>
-        `${kubectl} create namespace ${namespace} --dry-run=client --output=yaml | ${kubectl} apply --filename=-`,
-    ),
+    ...namespaces.flatMap((namespace) => [
+      `${kubectl} create namespace ${namespace} --dry-run=client --output=yaml | ${kubectl} apply --filename=-`,
+      // A namespace that is not ours is refused on an existing cluster.
+      ...(session.existing ? [`${kubectl} label namespace ${namespace} ${marks(session.name)}`] : []),
+    ]),
     ...missing.map(({ secret }) => {
       const keys = secret.keys.length === 0 ? ['KEY'] : secret.keys
       const values = keys.map((key) => `--from-literal=${key}=VALUE`).join(' ')

@@ -1,7 +1,8 @@
 import { managedLabel } from '../engine/engine.ts'
+import { marksOf } from '../existing/ours.ts'
 import { canonicalReference } from '../images/canonical-reference.ts'
 import type { KubeObject, ObjectRef } from '../kube/client.ts'
-import { canonicalHash } from '../plan/plan.ts'
+import { canonicalHash, type Plan } from '../plan/plan.ts'
 
 /** Annotation with the hash of the object as we wanted it when we applied it. */
 export const appliedAnnotation = 'local-cloud.io/applied'
@@ -18,18 +19,26 @@ export interface StampedObject extends DesiredObject {
   object: KubeObject
 }
 
+/** Labels of what is ours on a cluster of ours. */
+export const ownMarks: Readonly<Record<string, string>> = { [managedLabel]: 'true' }
+
+/** Labels of what is ours on the cluster of a plan. */
+export const marksFor = ({ name, provider }: Pick<Plan, 'name' | 'provider'>): Record<string, string> =>
+  provider === 'existing' ? marksOf(name) : { ...ownMarks }
+
 /**
- * The objects with our label and the hash of their content. `imageIds` maps image references to ids; pod templates of
+ * The objects with our labels, by default `ownMarks`, and the hash of their content. `imageIds` maps image references to ids; pod templates of
  * Deployments, StatefulSets and DaemonSets that use one of them carry its id, for the same reference can name a newer build.
  */
 export function stamp(
   objects: readonly KubeObject[],
   imageIds: Readonly<Record<string, string>>,
+  marks: Readonly<Record<string, string>> = ownMarks,
 ): StampedObject[] {
   return objects.map((original) => {
     const object = withImageIds(structuredClone(original), imageIds)
     const hash = canonicalHash(object)
-    object.metadata.labels = { ...object.metadata.labels, [managedLabel]: 'true' }
+    object.metadata.labels = { ...object.metadata.labels, ...marks }
     object.metadata.annotations = { ...object.metadata.annotations, [appliedAnnotation]: hash }
     return { ref: refOf(object), hash, object }
   })

@@ -10,7 +10,7 @@ import {
   type DesiredObject,
   type StampedObject,
 } from './objects.ts'
-import { deleteObjects } from './prune.ts'
+import { deleteRecorded } from './prune.ts'
 import type { PartRecord } from './record.ts'
 import { deleteReplaced, jobsToReplace, volumesToReplace } from './replace-objects.ts'
 import type { Session } from './session.ts'
@@ -65,9 +65,7 @@ export async function observePart(
   const finished = await finishedJobs((ref) => session.find(ref), recorded, desired)
   const found = await Promise.all(
     desired.map(async ({ ref, hash }) => {
-      const objects = await session.ours(ref.apiVersion, ref.kind)
-      // The API puts namespaced objects that name no namespace into `default`.
-      const object = objects.get(`${ref.namespace ?? ''}/${ref.name}`) ?? objects.get(`default/${ref.name}`)
+      const object = await session.find(ref)
       return { ref, hash, object, done: finished.has(refKey(ref)) && !isThere(object) }
     }),
   )
@@ -117,7 +115,7 @@ export function partStep(session: Session, part: Part): Step {
   const left = (): number =>
     Math.max(1_000, Math.min(part.timeoutMs - (Date.now() - started), session.remainingMs()) - graceMs)
   const desired = async (run: StepRun): Promise<StampedObject[]> =>
-    stamp(await part.objects(run), (await part.imageIds?.()) ?? {})
+    stamp(await part.objects(run), (await part.imageIds?.()) ?? {}, session.marks)
   return {
     id: part.step,
     title: part.title,
@@ -167,7 +165,7 @@ export function partStep(session: Session, part: Part): Step {
       )
       if (stale.length > 0) {
         run.progress(`removing ${stale.map((key) => refWords(parseRefKey(key))).join(', ')}`)
-        await deleteObjects(kube, stale.map(parseRefKey), signal)
+        await deleteRecorded(session, stale.map(parseRefKey), run)
         session.objectsChanged()
       }
       const { proven, seen, finished: before } = old ?? {}

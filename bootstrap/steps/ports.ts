@@ -1,21 +1,8 @@
-import { findPortHolder, requireFreePorts } from '../host/free-ports.ts'
+import { findPortHolder } from '../host/free-ports.ts'
+import { ingressPortsOf, requireIngressPorts } from '../host/ingress-ports.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Session } from './session.ts'
 import type { Step } from './step.ts'
-
-type Ports = Pick<Plan, 'listenAddress' | 'httpPort' | 'httpsPort'>
-
-const portsOf = (plan: Ports): { flag: string; port: number }[] => [
-  { flag: 'http-port', port: plan.httpPort },
-  { flag: 'https-port', port: plan.httpsPort },
-]
-
-/** @throws LocalCloudError PORT_TAKEN for the first ingress port that is bound and not in `except`; BAD_VALUE for an address that is not ours. */
-export const requireIngressPorts = (plan: Ports, except: ReadonlySet<number> = new Set()): Promise<void> =>
-  requireFreePorts(
-    portsOf(plan).filter(({ port }) => !except.has(port)),
-    plan.listenAddress,
-  )
 
 /**
  * Finds out before anything is made whether the ingress ports can be had. Ports that our own running cluster of that
@@ -31,7 +18,7 @@ export function portsStep(session: Session, plan: Plan, needs: readonly string[]
     timeoutMs: 30_000,
     async observe() {
       const holders = await Promise.all(
-        portsOf(plan).map(({ port }) => findPortHolder(port, plan.listenAddress)),
+        ingressPortsOf(plan).map(({ port }) => findPortHolder(port, plan.listenAddress)),
       )
       if (holders.every((holder) => holder === undefined))
         return { state: 'done', reason: `${words} are free` }

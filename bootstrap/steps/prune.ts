@@ -1,8 +1,12 @@
+import { removeOurs } from '../existing/remove-ours.ts'
 import type { KubeClient, ObjectRef } from '../kube/client.ts'
+import { gpuLabels } from '../plan/gpu-plan.ts'
+import { noGpuLabels } from './gpu.ts'
+import { clearGpus } from './gpu-node.ts'
 import { parseRefKey } from './objects.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Session } from './session.ts'
-import type { Step } from './step.ts'
+import type { Step, StepRun } from './step.ts'
 
 /** Names of the parts that a plan has, as keys of the record. */
 export const partsOf = (plan: Plan): string[] => [
@@ -31,20 +35,50 @@ export async function deleteObjects(
   await remove(others.filter((ref) => ref.kind === 'PersistentVolume'))
 }
 
-/** Removes from the cluster the add-ons and systems that an earlier plan had and this one has not. */
+/**
+ * The same for what the record names as ours. On an existing cluster only what carries our labels is removed, and a namespace in which
+ * others have put something stays.
+ */
+export async function deleteRecorded(
+  session: Session,
+  refs: readonly ObjectRef[],
+  run: StepRun,
+): Promise<void> {
+  if (!session.existing) {
+    await deleteObjects(await session.kube(), refs, run.signal)
+    return
+  }
+  const { kept } = await removeOurs(await session.listing(), session.name, run, refs)
+  for (const line of kept)
+    session.emit({ type: 'notice', level: 'warning', message: `Not removed: ${line}.` })
+}
+
+/** Removes from the cluster the add-ons, systems and GPUs that an earlier plan had and this one has not. */
 export function pruneStep(session: Session, plan: Plan, needs: readonly string[], timeoutMs: number): Step {
   const kept = new Set(partsOf(plan))
   const obsolete = async (): Promise<string[]> => {
     const { record } = await session.look()
     return Object.keys(record?.parts ?? {}).filter((part) => !kept.has(part))
   }
+  /** Nodes whose GPUs are to go: told by their labels, for an interrupted `up` leaves no record. */
+  const losers = async (signal: AbortSignal): Promise<string[]> => {
+    const { kube } = await session.look()
+    // Nodes of an existing cluster are not ours, whatever labels they carry.
+    if (!kube || plan.gpu !== undefined || session.existing) return []
+    const nodes = await kube.list({ apiVersion: 'v1', kind: 'Node', labelSelector: gpuLabels.tier }, signal)
+    return nodes.map(({ metadata }) => metadata.name)
+  }
+  const obsoleteWords = async (signal: AbortSignal): Promise<string[]> => [
+    ...(await obsolete()),
+    ...(await losers(signal)).map((node) => `the GPUs of ${node}`),
+  ]
   return {
     id: 'prune',
     title: 'Remove what is no longer wanted',
     needs,
     timeoutMs,
-    async observe() {
-      const parts = await obsolete()
+    async observe({ signal }) {
+      const parts = await obsoleteWords(signal)
       return parts.length === 0
         ? { state: 'done', reason: 'nothing of an earlier plan is there' }
         : { state: 'partial', reason: `no longer wanted: ${parts.join(', ')}` }
@@ -58,9 +92,15 @@ export function pruneStep(session: Session, plan: Plan, needs: readonly string[]
           .filter((key) => !wanted.has(key))
           .map(parseRefKey)
         run.progress(`removing ${part}: ${String(refs.length)} objects`)
-        await deleteObjects(kube, refs, run.signal)
+        await deleteRecorded(session, refs, run)
         session.objectsChanged()
         await session.record({ parts: { [part]: undefined } })
+      }
+      for (const node of await losers(run.signal)) {
+        run.progress(`taking the GPUs out of ${node}`)
+        await clearGpus(await session.provider(), node, run)
+        const ref = { apiVersion: 'v1', kind: 'Node', name: node }
+        await kube.patch(ref, { metadata: { labels: noGpuLabels } }, { signal: run.signal })
       }
     },
     async verify(run) {

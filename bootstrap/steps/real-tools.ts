@@ -1,14 +1,18 @@
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import { detectHostLimits } from '../host/host-limits.ts'
-import type { Engine } from '../engine/engine.ts'
+import { managedLabel, type Engine } from '../engine/engine.ts'
 import type { UpOptions } from '../plan/options.ts'
 import { nodeNames } from '../plan/plan.ts'
 import type { Emit } from '../report/events.ts'
 import type { Tools } from './tools.ts'
 
 export interface RealToolsOptions
-  extends Pick<UpOptions, 'paths' | 'engine' | 'install'>, Partial<Pick<UpOptions, 'name' | 'nodes'>> {
+  extends
+    Pick<UpOptions, 'paths' | 'engine' | 'install'>,
+    Partial<Pick<UpOptions, 'name' | 'nodes' | 'provider'>> {
   emit: Emit
+  /** Where nodes have the cgroup v2 hierarchy that is theirs; default: where systemd mounts it on a host like this one. */
+  cgroupV2Root?: string
 }
 
 /** Where kubeadm has the API server listen in a node. */
@@ -18,9 +22,14 @@ const podCidr = '10.244.0.0/16'
 /** Where a node has the cgroup v2 hierarchy when the host has v2 only. */
 const cgroupRoot = '/sys/fs/cgroup'
 
+/** How long one registry is asked, milliseconds; as long as for images that are made ready here. */
+const registryMs = 6_000
+
 /** The tools that work on this machine. Every module is loaded when it is first needed, so that a look at nothing costs nothing. */
 export function realTools(options: RealToolsOptions): Tools {
-  const { paths, engine: choice, nodes = 1, name = 'local-cloud' } = options
+  const { paths, engine: choice, nodes = 1, name = 'local-cloud', provider = 'kind' } = options
+  // Where the cluster is there already nothing makes one; what lists clusters does not care.
+  const wanted = provider === 'existing' ? 'kind' : provider
   const emit = eachNoticeOnce(options.emit)
   let opened: Engine | undefined
   const open = async (install: boolean, signal: AbortSignal): Promise<Engine> => {
@@ -48,32 +57,55 @@ export function realTools(options: RealToolsOptions): Tools {
     openEngine: (signal) => open(options.install, signal),
     async provider(engine) {
       const { createKindProvider } = await import('../providers/kind/kind-provider.ts')
-      return createKindProvider({ engine, paths, emit })
+      const { createK3sProvider } = await import('../providers/k3s/k3s-provider.ts')
+      const { everyProvider } = await import('../providers/every-provider.ts')
+      return everyProvider(
+        [createKindProvider({ engine, paths, emit }), createK3sProvider({ engine, paths })],
+        wanted,
+      )
     },
     async prepareProvider(signal) {
+      if (wanted !== 'kind') return
       const { kindPath } = await import('../tools/kind.ts')
       await kindPath({ paths, emit, signal })
     },
     async imageSource(images, engine, signal) {
       const { chooseImageSource } = await import('../images/choose-source.ts')
-      return chooseImageSource({ options: { images, paths, install: options.install }, engine, emit, signal })
+      return chooseImageSource({
+        options: { images, paths, install: options.install, provider: wanted },
+        engine,
+        emit,
+        signal,
+      })
     },
     async kube(kubeconfigFile) {
       const { connect } = await import('../kube/connect.ts')
       return connect({ kubeconfigFile, signal: new AbortController().signal })
     },
-    async addons(signal) {
+    async existing(kubeconfig) {
+      const { connect } = await import('../kube/connect.ts')
+      return connect({ kubeconfig, signal: new AbortController().signal })
+    },
+    async askRegistries(refs, signal) {
+      const { askRegistry } = await import('../images/ask-registry.ts')
+      const ask = async (ref: string) =>
+        [ref, await askRegistry(ref, { timeoutMs: registryMs, signal })] as const
+      return new Map(await Promise.all(refs.map(ask)))
+    },
+    async addons(signal, gpu) {
       const { loadAddons } = await import('../addons/load-addon.ts')
+      const { gpuVariables } = await import('../gpu/gpu-variables.ts')
       const { cgroup } = detectHostLimits()
       const variables = {
         API_SERVER_HOST: nodeNames(name, 1)[0]?.name ?? '',
         API_SERVER_PORT: apiServerPort,
-        CGROUP_V2_ROOT: cgroup === 'hybrid' ? `${cgroupRoot}/unified` : cgroupRoot,
+        CGROUP_V2_ROOT: options.cgroupV2Root ?? (cgroup === 'hybrid' ? `${cgroupRoot}/unified` : cgroupRoot),
         POD_CIDR: podCidr,
         NODE_COUNT: nodes,
+        ...(gpu === undefined ? {} : gpuVariables(gpu)),
       }
       await renderer(signal)
-      return loadAddons(paths, variables, signal)
+      return loadAddons(paths, variables, signal, { has: gpu === undefined ? [] : ['gpu'] })
     },
     async probe(addon, { kube, ...context }) {
       const { runProbe } = await import('../addons/run-probe.ts')
@@ -83,6 +115,21 @@ export function realTools(options: RealToolsOptions): Tools {
       const { validateSystem } = await import('../manifests/validate.ts')
       await renderer(signal)
       return validateSystem(choice, { paths, signal })
+    },
+    async gpuCards(signal) {
+      const { findCards } = await import('../gpu/find-cards.ts')
+      return findCards(signal)
+    },
+    async requireGpuHost(engine, cluster, signal) {
+      const { judgeGpuHost, readGpuHost } = await import('../gpu/preflight.ts')
+      const { requireUnusedCards } = await import('../gpu/cards-in-use.ts')
+      const [facts, nodes] = await Promise.all([
+        readGpuHost(engine.kind, signal),
+        engine.listContainers(managedLabel, signal),
+      ])
+      const broken = judgeGpuHost(facts)
+      if (broken) throw broken
+      requireUnusedCards(nodes, cluster)
     },
     machine() {
       const { cpus, memory } = detectHostLimits()

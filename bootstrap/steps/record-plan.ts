@@ -1,6 +1,11 @@
 import { canonicalJson, type Plan } from '../plan/plan.ts'
+import { ownRecordRef } from '../existing/ours.ts'
+import type { ObjectRef } from '../kube/client.ts'
+import { recordRef } from './record.ts'
 import type { Session } from './session.ts'
 import type { Step } from './step.ts'
+
+const refPath = ({ namespace, name }: ObjectRef): string => `${namespace ?? ''}/${name}`
 
 /** Writes into the cluster what it now is, so that the next `up` knows what changed. The last step. */
 export function recordPlanStep(
@@ -26,6 +31,9 @@ export function recordPlanStep(
       return { state: 'done', reason: 'the recorded plan is this one' }
     },
     apply: () => session.record({ plan, complete: true, toolVersion }),
-    verify: () => Promise.resolve('recorded in ConfigMap kube-system/local-cloud-plan'),
+    verify: () =>
+      Promise.resolve(
+        `recorded in ConfigMap ${refPath(session.existing ? ownRecordRef(session.name) : recordRef)}`,
+      ),
   }
 }

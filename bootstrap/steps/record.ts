@@ -1,10 +1,13 @@
 import { z } from 'zod'
-import { managedLabel } from '../engine/engine.ts'
+import { capabilityNames, capabilityStates, type Capability } from '../existing/capabilities.ts'
 import type { KubeClient, KubeObject, ObjectRef } from '../kube/client.ts'
+import { gpuStrategies } from '../plan/gpu-plan.ts'
+import { providerNames } from '../plan/options.ts'
 import { canonicalHash, type Plan } from '../plan/plan.ts'
 import type { FinishedJob } from './finished-jobs.ts'
+import { ownMarks } from './objects.ts'
 
-/** The ConfigMap in which a cluster remembers what it was made to be. */
+/** The ConfigMap in which a cluster of ours remembers what it was made to be; for an existing one see `ownRecordRef`. */
 export const recordRef: ObjectRef = {
   apiVersion: 'v1',
   kind: 'ConfigMap',
@@ -35,6 +38,12 @@ export interface RecordedImages {
   ids: Record<string, string>
 }
 
+export interface RecordedCapabilities {
+  all: Capability[]
+  /** What the API had told of the network then: a proof that was made of another one says nothing. */
+  tried: string
+}
+
 /** What a cluster remembers of how it was made; enough for `status` and for finding changes without rendering anything. */
 export interface ClusterRecord {
   plan: Plan
@@ -42,18 +51,22 @@ export interface ClusterRecord {
   complete: boolean
   toolVersion: string
   images?: RecordedImages
+  /** What an existing cluster was found to have when policies were last tried on it; absent on clusters of ours. */
+  capabilities?: RecordedCapabilities
   /** By part: `addon.cilium`, `system.slate`. */
   parts: Record<string, PartRecord>
 }
 
 const planShape = z.object({
   name: z.string(),
-  provider: z.literal('kind'),
+  provider: z.enum(providerNames),
   kubernetesVersion: z.string(),
+  cni: z.literal('basic').exactOptional(),
   nodes: z.array(z.object({ name: z.string(), role: z.enum(['control-plane', 'worker']) })),
   listenAddress: z.string(),
   httpPort: z.number(),
   httpsPort: z.number(),
+  ingressUrl: z.string().exactOptional(),
   extraMounts: z.array(z.object({ hostPath: z.string(), containerPath: z.string(), readOnly: z.boolean() })),
   kubeadmPatches: z.array(z.string()),
   addons: z.array(z.object({ name: z.string(), version: z.string() })),
@@ -65,6 +78,14 @@ const planShape = z.object({
     }),
   ),
   mergeKubeconfig: z.boolean(),
+  gpu: z
+    .object({
+      tier: z.enum(['real', 'mock']),
+      count: z.number(),
+      strategy: z.enum(gpuStrategies),
+      replicas: z.number(),
+    })
+    .exactOptional(),
 })
 const imagesShape = z.object({
   source: z.enum(['registry', 'packages', 'bundle']),
@@ -80,6 +101,17 @@ const partShape = z.object({
   seen: z.string().exactOptional(),
   finished: z.record(z.string(), z.object({ hash: z.string(), ground: z.string() })).exactOptional(),
 })
+const capabilitiesShape = z.object({
+  all: z.array(
+    z.object({
+      name: z.enum(capabilityNames),
+      state: z.enum(capabilityStates),
+      by: z.string(),
+      ours: z.boolean(),
+    }),
+  ),
+  tried: z.string(),
+})
 const partPrefix = 'part.'
 
 /** The plan in `text`, or undefined when it is no plan of ours. */
@@ -93,6 +125,8 @@ export function parseRecord(configMap: KubeObject | undefined): ClusterRecord | 
   const plan = data?.['plan'] === undefined ? undefined : parsePlan(data['plan'])
   if (!data || !plan) return undefined
   const images = data['images'] === undefined ? undefined : parseJson(imagesShape, data['images'])
+  const capabilities =
+    data['capabilities'] === undefined ? undefined : parseJson(capabilitiesShape, data['capabilities'])
   const parts = Object.entries(data).flatMap(([key, value]) => {
     const part = key.startsWith(partPrefix) ? parseJson(partShape, value) : undefined
     return part ? [[key.slice(partPrefix.length), part] as const] : []
@@ -102,6 +136,7 @@ export function parseRecord(configMap: KubeObject | undefined): ClusterRecord | 
     complete: data['complete'] === 'true',
     toolVersion: data['version'] ?? '',
     ...(images ? { images } : {}),
+    ...(capabilities ? { capabilities } : {}),
     parts: Object.fromEntries(parts),
   }
 }
@@ -113,6 +148,7 @@ export function recordData(record: RecordChange): Record<string, string | null> 
     ...(record.complete === undefined ? {} : { complete: String(record.complete) }),
     ...(record.toolVersion === undefined ? {} : { version: record.toolVersion }),
     ...(record.images ? { images: JSON.stringify(record.images) } : {}),
+    ...(record.capabilities ? { capabilities: JSON.stringify(record.capabilities) } : {}),
     ...Object.fromEntries(
       Object.entries(record.parts ?? {}).map(([part, value]) => [
         partPrefix + part,
@@ -134,16 +170,18 @@ export async function writeRecord(
   kube: KubeClient,
   change: RecordChange,
   signal: AbortSignal,
+  { ref = recordRef, marks = ownMarks }: { ref?: ObjectRef; marks?: Readonly<Record<string, string>> } = {},
 ): Promise<void> {
   const data = recordData(change)
-  if (await kube.get(recordRef, signal)) {
-    await kube.patch(recordRef, { data }, { signal })
+  if (await kube.get(ref, signal)) {
+    await kube.patch(ref, { data }, { signal })
     return
   }
+  const { apiVersion, kind, ...place } = ref
   const object: KubeObject = {
-    apiVersion: recordRef.apiVersion,
-    kind: recordRef.kind,
-    metadata: { name: recordRef.name, namespace: 'kube-system', labels: { [managedLabel]: 'true' } },
+    apiVersion,
+    kind,
+    metadata: { ...place, labels: { ...marks } },
     data: Object.fromEntries(Object.entries(data).filter(([, value]) => value !== null)),
   }
   await kube.apply([object], { signal, dryRun: 'skip' })

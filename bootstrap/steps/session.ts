@@ -1,14 +1,18 @@
 import { existsSync } from 'node:fs'
-import { managedLabel, type Engine } from '../engine/engine.ts'
+import type { Engine } from '../engine/engine.ts'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import { toLocalCloudError } from '../errors/to-local-cloud-error.ts'
+import { marksOf, ownRecordRef } from '../existing/ours.ts'
 import type { ImageSource, PreparedImages } from '../images/image-source.ts'
-import type { KubeClient, KubeObject, ObjectRef } from '../kube/client.ts'
+import type { KubeClient, KubeObject, ListingKube, ObjectRef } from '../kube/client.ts'
+import { nodeReady } from '../kube/conditions/node-ready.ts'
+import { selectorQuery } from '../kube/label-selector.ts'
 import type { ImagesChoice, Paths } from '../plan/options.ts'
 import { canonicalJson } from '../plan/plan.ts'
-import type { ClusterProvider, FoundCluster } from '../providers/provider.ts'
+import type { ClusterProvider, FoundCluster, NodeInfo } from '../providers/provider.ts'
 import type { Emit } from '../report/events.ts'
 import { clusterFiles, type ClusterFiles } from './cluster-files.ts'
+import { ownMarks } from './objects.ts'
 import {
   parseRecord,
   recordRef,
@@ -40,6 +44,10 @@ export interface Session {
   readonly files: ClusterFiles
   readonly paths: Paths
   readonly images: ImagesChoice
+  /** The way to an existing cluster; absent for a cluster of ours, which the engine holds. */
+  readonly existing?: ExistingAccess
+  /** Labels of everything that is applied, by which it is known as ours. */
+  readonly marks: Readonly<Record<string, string>>
   /** Milliseconds that the whole command has left. */
   remainingMs(): number
   /** Looks at engine, cluster, API and record, all at once; remembered until `clusterChanged`. */
@@ -57,9 +65,11 @@ export interface Session {
   provider(): Promise<ClusterProvider>
   /** @throws LocalCloudError NO_CLUSTER, API_UNREACHABLE */
   kube(): Promise<KubeClient>
+  /** The same for an existing cluster, of which everything can be looked at. */
+  listing(): Promise<ListingKube>
   /** Our objects of one kind in all namespaces by `namespace/name`; empty where the kind is unknown. */
   ours(apiVersion: string, kind: string): Promise<ReadonlyMap<string, KubeObject>>
-  /** One of our objects, out of the lists. */
+  /** One of our objects, out of the lists. Without a namespace also one in `default`, where the API puts namespaced objects that name none. */
   find(ref: ObjectRef): Promise<KubeObject | undefined>
   /** Writes these members of the record in the cluster. */
   record(change: RecordChange): Promise<void>
@@ -72,10 +82,20 @@ export interface Session {
   prepared(): PreparedImages | undefined
 }
 
+/** How an existing cluster is reached. */
+export interface ExistingAccess {
+  /** Context of the user's kubeconfig. */
+  context: string
+  /** A kubeconfig of this context only. */
+  kubeconfig: string
+}
+
 export interface SessionOptions {
   name: string
   paths: Paths
   images: ImagesChoice
+  /** Set for an existing cluster: then no engine is ever asked, and `engine` and `provider` must not be called. */
+  existing?: ExistingAccess
   tools: Tools
   emit: Emit
   /** The command's signal; work that several steps share runs under it. */
@@ -109,7 +129,9 @@ function remembered<T>(make: () => Promise<T>): { (): Promise<T>; forget(): void
 
 /** Opens nothing by itself. */
 export function createSession(options: SessionOptions): Session {
-  const { name, paths, tools, emit, signal, apiTimeoutMs = 5_000 } = options
+  const { name, paths, tools, emit, signal, existing, apiTimeoutMs = 5_000 } = options
+  const marks = existing ? marksOf(name) : ownMarks
+  const place = existing ? { ref: ownRecordRef(name), marks } : { ref: recordRef, marks }
   const files = clusterFiles(paths, name)
   const lists = new Map<string, Promise<ReadonlyMap<string, KubeObject>>>()
   let preparedImages: PreparedImages | undefined
@@ -119,7 +141,11 @@ export function createSession(options: SessionOptions): Session {
 
   const foundEngine = remembered(() => tools.findEngine(signal))
   const provider = remembered(async () => tools.provider(await engine()))
-  const client = remembered(() => tools.kube(files.kubeconfig))
+  const listing = remembered(() => {
+    if (!existing) throw new LocalCloudError('INTERNAL', { message: `${name} is no existing cluster.` })
+    return tools.existing(existing.kubeconfig)
+  })
+  const client = remembered<KubeClient>(() => (existing ? listing() : tools.kube(files.kubeconfig)))
 
   const engine = async (progress: (message: string) => void = () => undefined): Promise<Engine> => {
     installed ??= (await foundEngine()) ?? (await tools.openEngine(signal, progress))
@@ -136,11 +162,23 @@ export function createSession(options: SessionOptions): Session {
         message: `not ready (HTTP ${String(status)}): ${body.slice(0, 200)}`,
       })
     }
-    const record = parseRecord(await kube.get(recordRef, soon))
+    const record = parseRecord(await kube.get(place.ref, soon))
     return { kube, ...(record ? { record } : {}) }
   }
 
+  /** An existing cluster is there when its API says so; its nodes are told by the API alone. */
+  const lookAtExisting = async ({ context }: ExistingAccess): Promise<Look> => {
+    const stop = new AbortController()
+    const cluster: FoundCluster = { name, owner: 'ours', nodes: [], complete: true }
+    const answer = await settled(askApi(stop.signal))
+    if ('error' in answer) return { cluster, trouble: `context ${context}: ${answer.error.message}` }
+    const { kube } = answer.value
+    if (kube) cluster.nodes = (await kube.list({ apiVersion: 'v1', kind: 'Node' }, signal)).map(nodeInfo)
+    return { cluster, ...answer.value }
+  }
+
   const look = remembered(async (): Promise<Look> => {
+    if (existing) return lookAtExisting(existing)
     const stop = new AbortController()
     // The API is asked with the kubeconfig at hand while the engine is still being asked about containers.
     const early = existsSync(files.kubeconfig) ? settled(askApi(stop.signal)) : undefined
@@ -178,7 +216,7 @@ export function createSession(options: SessionOptions): Session {
     const { kube } = await look()
     if (!kube) return new Map()
     const found = await settled(
-      kube.list({ apiVersion, kind, labelSelector: `${managedLabel}=true` }, signal),
+      kube.list({ apiVersion, kind, labelSelector: selectorQuery({ matchLabels: { ...marks } }) }, signal),
     )
     if ('error' in found) {
       if (found.error.code === 'API_REFUSED') return new Map()
@@ -229,6 +267,8 @@ export function createSession(options: SessionOptions): Session {
     files,
     paths,
     images: options.images,
+    ...(existing ? { existing } : {}),
+    marks,
     remainingMs: options.remainingMs ?? (() => Infinity),
     look,
     forgetLook,
@@ -250,13 +290,22 @@ export function createSession(options: SessionOptions): Session {
         message: `The API of cluster ${name} does not answer: ${trouble ?? 'no reason known'}.`,
       })
     },
+    async listing() {
+      await this.kube()
+      return listing()
+    },
     ours,
-    find: async (ref) => (await ours(ref.apiVersion, ref.kind)).get(`${ref.namespace ?? ''}/${ref.name}`),
+    async find({ apiVersion, kind, namespace, name: object }) {
+      const objects = await ours(apiVersion, kind)
+      return namespace === undefined
+        ? (objects.get(`/${object}`) ?? objects.get(`default/${object}`))
+        : objects.get(`${namespace}/${object}`)
+    },
     async record(change) {
       const seen = await look()
       if (!seen.kube) return
       if (seen.record && canonicalJson(merged(seen.record, change)) === canonicalJson(seen.record)) return
-      await writeRecord(seen.kube, change, signal)
+      await writeRecord(seen.kube, change, signal, place)
       const record = merged(seen.record, change)
       if (record) seen.record = record
     },
@@ -272,6 +321,16 @@ export function createSession(options: SessionOptions): Session {
   }
 }
 
+/** A node of an existing cluster; it runs when its kubelet says so. */
+const nodeInfo = (node: KubeObject): NodeInfo => ({
+  name: node.metadata.name,
+  role:
+    node.metadata.labels?.['node-role.kubernetes.io/control-plane'] === undefined
+      ? 'worker'
+      : 'control-plane',
+  running: nodeReady(node).met,
+})
+
 function keptChoice({ source, file }: RecordedImages): ImagesChoice | undefined {
   if (source !== 'bundle') return { kind: source }
   return file !== undefined && existsSync(file) ? { kind: 'bundle', file } : undefined
@@ -282,11 +341,13 @@ function merged(record: ClusterRecord | undefined, change: RecordChange): Cluste
   if (!plan) return undefined
   const parts = { ...record?.parts, ...change.parts }
   const images = change.images ?? record?.images
+  const capabilities = change.capabilities ?? record?.capabilities
   return {
     plan,
     complete: change.complete ?? record?.complete ?? false,
     toolVersion: change.toolVersion ?? record?.toolVersion ?? '',
     ...(images ? { images } : {}),
+    ...(capabilities ? { capabilities } : {}),
     parts: Object.fromEntries(
       Object.entries(parts).filter((entry) => entry[1] !== undefined),
     ) as ClusterRecord['parts'],

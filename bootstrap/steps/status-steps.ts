@@ -29,14 +29,22 @@ export function statusSteps(
     verify: () => Promise.resolve(''),
   })
   const parts = plan ? partsOf(plan) : []
-  return [
+  const engine = [
     look('engine', 'Container engine', [], async () => {
       const { engine } = await session.look()
       return engine
         ? { state: 'done', reason: `${engine.kind} ${engine.version}` }
         : { state: 'absent', reason: 'no container engine on this machine' }
     }),
-    look('cluster', `Cluster ${session.name}`, ['engine'], () => clusterState(session, plan)),
+  ]
+  return [
+    ...(session.existing ? [] : engine),
+    look(
+      'cluster',
+      session.existing ? `Cluster of context ${session.existing.context}` : `Cluster ${session.name}`,
+      session.existing ? [] : ['engine'],
+      () => clusterState(session, plan),
+    ),
     ...parts.map((part) => {
       const recorded = record?.parts[part]
       const [kind, name] = [part.slice(0, part.indexOf('.')), part.slice(part.indexOf('.') + 1)]
@@ -68,6 +76,15 @@ async function clusterState(session: Session, plan: Plan | undefined): Promise<O
   if (cluster.owner === 'foreign')
     return { state: 'absent', reason: 'a cluster of that name exists that is not ours' }
   if (cluster.complete === false) return { state: 'partial', reason: 'its creation was interrupted' }
+  if (session.existing) {
+    const ready = cluster.nodes.filter((node) => node.running).length
+    return kube
+      ? {
+          state: 'done',
+          reason: `${String(ready)} of ${String(cluster.nodes.length)} nodes ready, the API answers`,
+        }
+      : { state: 'partial', reason: `the API does not answer: ${trouble ?? 'no reason known'}` }
+  }
   const running = cluster.nodes.filter((node) => node.running).length
   const nodes = `${String(running)} of ${String(plan?.nodes.length ?? cluster.nodes.length)} nodes running`
   if (!kube)

@@ -48,10 +48,12 @@ export async function systemDiff(options: {
   record: Pick<ClusterRecord, 'parts' | 'images'>
   system: string
   objects: readonly KubeObject[]
+  /** Labels with which `up` applies them; default those on a cluster of ours. */
+  marks?: Readonly<Record<string, string>>
   signal: AbortSignal
 }): Promise<SystemDiff> {
-  const { kube, record, system, objects, signal } = options
-  const wanted = stamp(objects, record.images?.ids ?? {})
+  const { kube, record, system, objects, marks, signal } = options
+  const wanted = stamp(objects, record.images?.ids ?? {}, marks)
   const recorded = record.parts[`system.${system}`]
   const get = (ref: ObjectRef): Promise<KubeObject | undefined> => kube.get(ref, signal)
   const missing = await missingNamespaces(wanted, get)

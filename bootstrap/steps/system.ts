@@ -59,8 +59,10 @@ export function systemStep(
       const { emit } = session
       for (const { notice, needsNetwork } of await session.tools.variants(choice)) {
         if (notice !== undefined) emit({ type: 'notice', level: 'info', message: notice })
+        // How an existing cluster comes to its images its owner knows.
+        if (!needsNetwork || session.existing) continue
         const { kind } = await session.imageSource()
-        if (needsNetwork && kind !== 'registry') {
+        if (kind !== 'registry') {
           emit({
             type: 'notice',
             level: 'warning',

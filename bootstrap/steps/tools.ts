@@ -1,7 +1,10 @@
 import type { Addon, ProbeResult } from '../addons/addon.ts'
 import type { Engine } from '../engine/engine.ts'
+import type { FoundCards } from '../gpu/find-cards.ts'
+import type { GpuPlan } from '../plan/gpu-plan.ts'
+import type { RegistryAnswer } from '../images/ask-registry.ts'
 import type { ImageSource } from '../images/image-source.ts'
-import type { KubeClient, KubeObject } from '../kube/client.ts'
+import type { KubeClient, KubeObject, ListingKube } from '../kube/client.ts'
 import type { SystemChoice } from '../manifests/system-choice.ts'
 import type { Variant } from '../manifests/system-file.ts'
 import type { ImagesChoice } from '../plan/options.ts'
@@ -22,11 +25,28 @@ export interface Tools {
   imageSource(choice: ImagesChoice, engine: Engine, signal: AbortSignal): Promise<ImageSource>
   /** A client for the cluster that this kubeconfig file names; nothing is sent yet. */
   kube(kubeconfig: string): Promise<KubeClient>
-  /** Every add-on under manifests/addons, rendered and checked. */
-  addons(signal: AbortSignal): Promise<Addon[]>
+  /** The same for an existing cluster, by the text of a kubeconfig. */
+  existing(kubeconfig: string): Promise<ListingKube>
+  /** Whether the registries of these images answer for them to this machine. */
+  askRegistries(refs: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, RegistryAnswer>>
+  /** Every add-on under manifests/addons, rendered and checked; those for GPUs only when there are some. */
+  addons(signal: AbortSignal, gpu?: GpuPlan): Promise<Addon[]>
+  /** NVIDIA's cards of this machine, or why there are none. */
+  gpuCards(signal: AbortSignal): Promise<FoundCards>
+  /** Passes when a node of the cluster can be given this machine's cards; else the error of the first broken link, or GPU_IN_USE. */
+  requireGpuHost(engine: Engine, cluster: string, signal: AbortSignal): Promise<void>
   probe(
     addon: Addon,
-    context: { kube: KubeClient; ingressUrl: string; shellImage: string; signal: AbortSignal },
+    context: {
+      kube: KubeClient
+      ingressUrl: string
+      shellImage: string
+      /** Of every namespace that the probe makes. */
+      labels?: Readonly<Record<string, string>>
+      /** Whether what is probed is somebody else's. */
+      theirs?: boolean
+      signal: AbortSignal
+    },
   ): Promise<ProbeResult>
   /**
    * The objects of overlays/SYSTEM/ENVIRONMENT with the chosen options, rendered and validated without a cluster: RENDER_FAILED,

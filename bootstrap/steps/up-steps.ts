@@ -1,4 +1,5 @@
 import type { Addon } from '../addons/addon.ts'
+import { networkAddon as network } from '../addons/choose-addons.ts'
 import { imagesOf } from '../fit/images.ts'
 import type { SystemChoice } from '../manifests/system-choice.ts'
 import { choicesOf, type UpOptions } from '../plan/options.ts'
@@ -8,6 +9,8 @@ import { clusterStep } from './cluster.ts'
 import { engineStep } from './engine.ts'
 import { existingStep } from './existing.ts'
 import { fitCheck, fitStep } from './fit.ts'
+import { gpuStep } from './gpu.ts'
+import { gpuSupplyStep } from './gpu-supply.ts'
 import { imageSupplyStep } from './image-supply.ts'
 import { imagesStep } from './images.ts'
 import { loadImagesStep } from './load-images.ts'
@@ -25,9 +28,6 @@ export interface UpGraph {
   /** The system's objects, rendered at most once for the steps and the summary. */
   render: Render
 }
-
-/** The network add-on: without it no pod of another one runs. */
-const network = 'cilium'
 
 /** Where the ingress of a cluster with these ports answers on this machine. */
 export function ingressUrl({ listenAddress, httpPort }: Pick<Plan, 'listenAddress' | 'httpPort'>): string {
@@ -58,13 +58,20 @@ export function upSteps(
   const fits = fitCheck(session, { plan, addons, choice, render, machine: session.tools.machine() })
   const networkAddon = addons.find((addon) => addon.name === network)
   const afterNetwork = [...(networkAddon ? [`addon:${network}`] : []), 'load-images']
+  const gpuSteps =
+    plan.gpu === undefined ? [] : [gpuStep(session, { plan, gpu: plan.gpu, needs: ['cluster'], timeoutMs })]
+  const gpuSupply = plan.gpu === undefined ? [] : [gpuSupplyStep(session, ['manifests', 'fit', 'ports'])]
+  const afterGpus = gpuSteps.map((step) => step.id)
   const addonSteps = addons.map((addon) =>
     addonStep(session, {
       addon,
       needs: [
         'cluster',
-        ...(addon === networkAddon ? [] : afterNetwork),
-        ...addon.needs.filter((need) => need !== network).map((need) => `addon:${need}`),
+        ...(addon.when === 'gpu' ? afterGpus : []),
+        ...(addon === networkAddon ? [] : ['load-images']),
+        ...addon.needs
+          .filter((need) => need !== network || networkAddon !== undefined)
+          .map((need) => `addon:${need}`),
       ],
       timeoutMs,
       ingressUrl: ingressUrl(plan),
@@ -78,13 +85,14 @@ export function upSteps(
           systemStep(session, {
             choice,
             render,
-            needs: [...afterNetwork, 'prune', 'manifests'],
+            needs: [...afterNetwork, 'prune', ...afterGpus, 'manifests'],
             timeoutMs,
           }),
         ]
   const content = [
     'prune',
     'load-images',
+    ...afterGpus,
     ...addonSteps.map((step) => step.id),
     ...systemSteps.map((step) => step.id),
   ]
@@ -98,7 +106,8 @@ export function upSteps(
       existingStep(session, plan, options.recreate, ['engine']),
       portsStep(session, plan, ['existing']),
       imageSupplyStep(session, { choice, render, needs: ['manifests', 'fit', 'ports'] }),
-      imagesStep(session, ['image-supply']),
+      ...gpuSupply,
+      imagesStep(session, ['image-supply', ...gpuSupply.map((step) => step.id)]),
       // A bundle brings the program along.
       providerToolsStep(
         session,
@@ -117,9 +126,10 @@ export function upSteps(
         needs: ['cluster'],
       }),
       pruneStep(session, plan, ['cluster'], timeoutMs),
+      ...gpuSteps,
       ...addonSteps,
       ...systemSteps,
-      mergeKubeconfigStep(session, options.mergeKubeconfig, ['cluster']),
+      mergeKubeconfigStep(session, plan, ['cluster']),
       recordPlanStep(session, plan, toolVersion, [...content, 'merge-kubeconfig']),
     ],
   }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { open, readFile, realpath, rename, rm, stat, writeFile, mkdir } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
+import { cannotWrite } from '../errors/disk-full.ts'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
 
 /** The file that kubectl would write to: the first of $KUBECONFIG, else ~/.kube/config. */
@@ -37,7 +38,7 @@ export async function editUserKubeconfig(
           message: `Another program is writing ${path} (${lock} exists).`,
           hint: 'Wait for it, or delete that lock file when no such program runs.',
         })
-      : new LocalCloudError('NO_PERMISSION', { message: `${path} could not be written.`, cause: error })
+      : cannotWrite(path, error)
   }
   try {
     const text = edit(await readUserKubeconfig(target))
@@ -51,9 +52,7 @@ export async function editUserKubeconfig(
     return true
   } catch (error) {
     await rm(`${target}.local-cloud`, { force: true })
-    throw error instanceof LocalCloudError
-      ? error
-      : new LocalCloudError('NO_PERMISSION', { message: `${path} could not be written.`, cause: error })
+    throw error instanceof LocalCloudError ? error : cannotWrite(path, error)
   } finally {
     await rm(lock, { force: true })
   }

@@ -3,9 +3,11 @@ import path from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { findProgram } from '../engine/find-program.ts'
+import { cannotWrite } from '../errors/disk-full.ts'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import type { Paths } from '../plan/options.ts'
 import { runCommand } from '../process/run-command.ts'
+import { removeEmptyFolder } from '../providers/remove-empty-folder.ts'
 import type { Emit } from '../report/events.ts'
 
 export interface KindToolOptions {
@@ -87,7 +89,7 @@ async function build(
   try {
     await mkdir(folder, { recursive: true })
   } catch (error) {
-    throw new LocalCloudError('NO_PERMISSION', { message: `${folder} cannot be made.`, cause: error })
+    throw cannotWrite(program, error)
   }
   const work = await mkdtemp(path.join(folder, '.build-'))
   const shared = path.join(paths.cacheDir, 'go')
@@ -118,6 +120,8 @@ async function build(
     await rename(built, program)
   } finally {
     await rm(work, { recursive: true, force: true })
+    removeEmptyFolder(folder)
+    removeEmptyFolder(path.dirname(folder))
   }
 }
 

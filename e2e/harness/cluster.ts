@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs'
-import path from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { readFile } from 'node:fs/promises'
+import { parse } from 'yaml'
 import type { ConnectedKube } from '../../bootstrap/kube/client.ts'
 import type { Paths } from '../../bootstrap/plan/options.ts'
+import { packageRoot } from '../../bootstrap/state/package-root.ts'
 import { resolvePaths } from '../../bootstrap/state/paths.ts'
 import { clusterFiles } from '../../bootstrap/steps/cluster-files.ts'
-import { parseRecord, recordRef, type ClusterRecord } from '../../bootstrap/steps/record.ts'
+import { parseRecord, type ClusterRecord } from '../../bootstrap/steps/record.ts'
 import { runId } from './run-id.ts'
-import { CheckBroke } from './verdict.ts'
+import { CheckBroke, NotProven } from './verdict.ts'
 
 /** What a run is told about its cluster; crosses to the workers of vitest in the environment. */
 export interface ClusterChoice {
@@ -28,8 +29,8 @@ export interface Cluster {
   context: string
   runId: string
   paths: Paths
-  /** Where the ingress answers on this host: http://127.0.0.1:8080. */
-  ingressUrl: string
+  /** Where the ingress answers on this host: http://127.0.0.1:8080. NotProven is thrown where nobody told for an existing cluster. */
+  readonly ingressUrl: string
   /** What the cluster remembers of how it was made; absent for a foreign one. */
   record?: ClusterRecord
 }
@@ -41,14 +42,12 @@ export const clusterVariables = {
   ingressUrl: 'LOCAL_CLOUD_E2E_INGRESS',
 } as const
 
-const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
-
 /** The choice that the environment describes; without any variable, the cluster `local-cloud` of this checkout. */
 export function choiceFromEnvironment(env: NodeJS.ProcessEnv = process.env): ClusterChoice {
   const ingressUrl = env[clusterVariables.ingressUrl]
   return {
     name: env[clusterVariables.name] ?? 'local-cloud',
-    paths: resolvePaths(repository, {}, env, process.cwd()),
+    paths: resolvePaths(packageRoot, {}, env, process.cwd()),
     allowForeign: env[clusterVariables.allowForeign] === '1',
     ...(ingressUrl === undefined || ingressUrl === '' ? {} : { ingressUrl }),
   }
@@ -72,25 +71,30 @@ export async function attach(
   connect: Connect = connectLazily,
 ): Promise<Cluster> {
   const { name, paths, allowForeign } = choice
-  const kubeconfigFile = clusterFiles(paths, name).kubeconfig
+  const files = clusterFiles(paths, name)
+  const kubeconfigFile = files.kubeconfig
   if (!existsSync(kubeconfigFile)) {
     throw new CheckBroke(
       `There is no cluster ${name}: no ${kubeconfigFile}. Make it: npx zx bootstrap/up.mjs`,
     )
   }
-  const context = `kind-${name}`
+  const context = currentContext(await readFile(kubeconfigFile, 'utf8'), kubeconfigFile)
   const kube = await connect({ kubeconfigFile, context, signal })
+  const recordRef = await files.recordRef()
   const record = parseRecord(await kube.get(recordRef, signal))
   if (!record && !allowForeign) {
     throw new CheckBroke(
-      `The cluster ${name} was not made by local-cloud (no ConfigMap kube-system/${recordRef.name}); nothing was written to it. ` +
+      `The cluster ${name} was not made by local-cloud (no ConfigMap ${recordRef.namespace ?? ''}/${recordRef.name}); nothing was written to it. ` +
         'Say --allow-foreign if it may be used for tests.',
     )
   }
+  const isExisting = record?.plan.provider === 'existing'
   const ingressUrl =
     choice.ingressUrl ??
-    (record && `http://${hostOf(record.plan.listenAddress)}:${String(record.plan.httpPort)}`)
-  if (ingressUrl === undefined) {
+    (isExisting
+      ? record.plan.ingressUrl
+      : record && `http://${hostOf(record.plan.listenAddress)}:${String(record.plan.httpPort)}`)
+  if (ingressUrl === undefined && !isExisting) {
     throw new CheckBroke(
       `Nobody knows where the ingress of the foreign cluster ${name} answers. Say --ingress-url URL.`,
     )
@@ -102,9 +106,21 @@ export async function attach(
     context,
     runId: runId(),
     paths,
-    ingressUrl,
+    get ingressUrl() {
+      if (ingressUrl !== undefined) return ingressUrl
+      throw new NotProven(
+        `Nobody knows where the ingress of the cluster ${name} answers: say --ingress-url URL.`,
+      )
+    },
     ...(record ? { record } : {}),
   }
+}
+
+/** @throws CheckBroke when the file names none */
+function currentContext(text: string, file: string): string {
+  const { 'current-context': context } = (parse(text) ?? {}) as { 'current-context'?: string }
+  if (context === undefined) throw new CheckBroke(`${file} has no current-context.`)
+  return context
 }
 
 /** An address that listens on every interface is reached over loopback; IPv6 goes into brackets. */

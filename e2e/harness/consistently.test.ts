@@ -41,6 +41,15 @@ describe('consistently', () => {
     ).rejects.toThrow(/only [01] look/)
   })
 
+  it('goes on until there were two looks when each takes longer than the period', async () => {
+    let looks = 0
+    const slow = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 1_020))
+      return { ok: true, seen: String(++looks) }
+    }
+    expect(await consistently('x', slow, { timeoutMs: 1_000, intervalMs: 5 })).toBe('2')
+  })
+
   it('breaks when a look cannot run', async () => {
     const look = () => Promise.reject(new Error('exec failed'))
     await expect(consistently('x', look, { timeoutMs: 100, intervalMs: 5 })).rejects.toMatchObject({

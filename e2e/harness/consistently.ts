@@ -1,19 +1,26 @@
 import { duration, takeLook, untilNext, type Looker, type Pace } from './look.ts'
 import { CheckBroke, ExpectationFailed } from './verdict.ts'
 
+/** A period that was looked at once was not observed. */
+const fewest = 2
+/** How many times the period may last until there were enough looks: on a busy machine one look takes longer than it should. */
+const patience = 3
+
 /**
- * Looks again and again for the whole of `timeoutMs` and requires every look to be ok; the only way to say that something does not
- * happen. Returns what the last look saw. A look still under way at the end does not count.
+ * Looks again and again for the whole of `timeoutMs`, or longer until there were two looks, and requires every look to be ok; the only way to
+ * say that something does not happen. Returns what the last look saw. A look still under way at the end does not count.
  * @throws ExpectationFailed at the first look that is not ok, with what it saw and when; CheckBroke when a look cannot run or when
- * fewer than two looks fitted into the period, because that is no observation of a period.
+ * fewer than two looks fitted into three times the period, because that is no observation of a period.
  */
 export async function consistently(what: string, looker: Looker, pace: Pace): Promise<string> {
   const started = performance.now()
-  const deadline = AbortSignal.timeout(pace.timeoutMs)
+  const period = AbortSignal.timeout(pace.timeoutMs)
+  const longest = AbortSignal.timeout(pace.timeoutMs * patience)
   let looks = 0
   let last = ''
-  while (!deadline.aborted) {
-    const { look } = await takeLook(what, looker, deadline, pace.signal)
+  const deadline = (): AbortSignal => (looks < fewest ? longest : period)
+  while (!deadline().aborted) {
+    const { look } = await takeLook(what, looker, deadline(), pace.signal)
     if (look) {
       looks += 1
       last = look.seen
@@ -23,11 +30,11 @@ export async function consistently(what: string, looker: Looker, pace: Pace): Pr
         )
       }
     }
-    await untilNext(pace.intervalMs, deadline, pace.signal)
+    await untilNext(pace.intervalMs, deadline(), pace.signal)
   }
-  if (looks < 2) {
+  if (looks < fewest) {
     throw new CheckBroke(
-      `${what}: only ${String(looks)} look(s) fitted into ${duration(pace.timeoutMs)}; a period needs at least two`,
+      `${what}: only ${String(looks)} look(s) fitted into ${duration(pace.timeoutMs * patience)}; a period needs at least two`,
     )
   }
   return last

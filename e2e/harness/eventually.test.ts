@@ -105,4 +105,9 @@ describe('eventually', () => {
     }
     expect(uses).toBeTypeOf('function')
   })
+
+  it('an assertion within a look is a fail, at once, and no broken check', async () => {
+    const looking = eventually('requests', () => expect.fail('a request failed'), pace)
+    await expect(looking).rejects.toMatchObject({ name: 'AssertionError', message: 'a request failed' })
+  })
 })

@@ -64,6 +64,17 @@ describe('request', () => {
     expect(connections).toBe(3)
   })
 
+  it('uses a connection that is open already, whatever the URL’s host', async () => {
+    const port = await listen(
+      createHttp((_, response) => {
+        response.end('over the stream')
+      }),
+    )
+    const connection = net.connect(port, '127.0.0.1')
+    const outcome = await request('http://nowhere.invalid:1/', { connection, timeoutMs: 1_000 })
+    expect(outcome).toMatchObject({ kind: 'answered', status: 200, body: 'over the stream' })
+  })
+
   it('does not follow a redirect', async () => {
     const port = await listen(
       createHttp((_, response) => response.writeHead(302, { location: '/other' }).end()),

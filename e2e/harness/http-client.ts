@@ -1,4 +1,5 @@
 import http from 'node:http'
+import type { Duplex } from 'node:stream'
 import { duration } from './look.ts'
 
 export interface HttpOptions {
@@ -7,6 +8,8 @@ export interface HttpOptions {
   host?: string
   headers?: Record<string, string>
   body?: string
+  /** A stream that is open already, such as a forwarded port; without it the URL's host is connected to. */
+  connection?: Duplex
   /** For the whole exchange, milliseconds. */
   timeoutMs: number
   signal?: AbortSignal
@@ -26,7 +29,7 @@ export type HttpOutcome =
  * that has changed meanwhile. Redirects are not followed. Never throws, except for an aborted `signal`.
  */
 export function request(url: string, options: HttpOptions): Promise<HttpOutcome> {
-  const { method = 'GET', host, headers = {}, body, timeoutMs, signal } = options
+  const { method = 'GET', host, headers = {}, body, connection, timeoutMs, signal } = options
   signal?.throwIfAborted()
   const started = performance.now()
   const ms = () => Math.round(performance.now() - started)
@@ -42,7 +45,8 @@ export function request(url: string, options: HttpOptions): Promise<HttpOutcome>
     try {
       outgoing = http.request(url, {
         method,
-        agent: false,
+        // An agent, even a new one, would open a connection of its own.
+        ...(connection === undefined ? { agent: false } : { createConnection: () => connection }),
         headers: {
           ...headers,
           ...(host === undefined ? {} : { host }),

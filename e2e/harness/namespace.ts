@@ -1,4 +1,9 @@
+import { threadId } from 'node:worker_threads'
 import type { KubeClient, KubeObject } from '../../bootstrap/kube/client.ts'
+import { marksOf } from '../../bootstrap/existing/ours.ts'
+import { choiceFromEnvironment } from './cluster.ts'
+import { keeps } from './keep.ts'
+import { rememberNamespace } from './namespace-evidence.ts'
 import { runLabel } from './run-id.ts'
 
 export interface NamespaceOptions {
@@ -12,7 +17,10 @@ export interface NamespaceOptions {
   signal: AbortSignal
 }
 
-/** A namespace of one test. Leaving its scope (`await using`) deletes it with everything in it and waits until it is gone. */
+/**
+ * A namespace of one test. Leaving its scope (`await using`) deletes it with everything in it and waits until it is gone, unless the run
+ * keeps what it makes.
+ */
 export interface TestNamespace extends AsyncDisposable {
   name: string
   /** Labels by which a policy may select it. */
@@ -28,18 +36,28 @@ let count = 0
 export async function createNamespace(options: NamespaceOptions): Promise<TestNamespace> {
   const { kube, runId, purpose, podSecurity = 'restricted', signal } = options
   count += 1
-  const name = `e2e-${purpose}-${runId}-${String(process.pid)}-${String(count)}`
+  const name = `e2e-${purpose}-${runId}-${String(process.pid)}-${String(threadId)}-${String(count)}`
   const labels = { [runLabel]: runId, ...options.labels }
   const object: KubeObject = {
     apiVersion: 'v1',
     kind: 'Namespace',
-    metadata: { name, labels: { ...labels, 'pod-security.kubernetes.io/enforce': podSecurity } },
+    metadata: {
+      name,
+      // By these `down` finds on an existing cluster what a run that was killed has left.
+      labels: {
+        ...marksOf(choiceFromEnvironment().name),
+        ...labels,
+        'pod-security.kubernetes.io/enforce': podSecurity,
+      },
+    },
   }
   await kube.apply([object], { signal, dryRun: 'skip' })
   return {
     name,
     labels: { ...labels, 'kubernetes.io/metadata.name': name },
     async [Symbol.asyncDispose]() {
+      await rememberNamespace(kube, name)
+      if (keeps()) return
       await kube.delete(
         { apiVersion: 'v1', kind: 'Namespace', name },
         { signal: AbortSignal.timeout(deletionTimeoutMs), wait: true },

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { resolvePaths } from '../../bootstrap/state/paths.ts'
-import { freePort } from './free-port.ts'
+import { freePort } from '../../bootstrap/host/free-port.ts'
 
 const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..')
 /** What was built is shared with the checkout's own clusters. */
@@ -54,10 +54,14 @@ export async function ownCluster(purpose: string): Promise<OwnCluster> {
     const started = performance.now()
     const places = [
       ...(command === 'bundle' ? [] : ['--name', name]),
-      ...['--state-dir', stateDir],
+      ...(flags.includes('--state-dir') ? [] : ['--state-dir', stateDir]),
       ...(flags.includes('--cache-dir') ? [] : ['--cache-dir', cacheDir]),
     ]
-    const ports = command === 'up' ? ['--http-port', String(httpPort), '--https-port', String(httpsPort)] : []
+    // An existing cluster has its ingress where its owner wants it.
+    const ports =
+      command === 'up' && !flags.includes('existing')
+        ? ['--http-port', String(httpPort), '--https-port', String(httpsPort)]
+        : []
     let kill: (signal: NodeJS.Signals) => void = () => undefined
     const ended = new Promise<Ended>((resolve) => {
       const child = execFile(

@@ -1,4 +1,5 @@
 import type { Condition, KubeClient, KubeObject } from '../../bootstrap/kube/client.ts'
+import { keeps } from './keep.ts'
 import {
   probeScript,
   readConnect,
@@ -22,6 +23,8 @@ export interface ProbePodOptions {
   labels?: Record<string, string>
   /** Claims to mount: claim name → path. */
   claims?: Record<string, string>
+  /** CPU that it asks for, so little that many fit; a LimitRange may want more. */
+  cpu?: string
   signal: AbortSignal
   /** How long scheduling and starting may take, milliseconds. */
   timeoutMs?: number
@@ -50,11 +53,14 @@ export interface ClientOptions {
   signal: AbortSignal
 }
 
-/** The pod's manifest; fits the Pod Security level `restricted` and the smallest container of SLATE's LimitRange. */
+/** The smallest container that SLATE's LimitRange lets in (000 LimitRange Defaults). */
+export const leastCpuOfSlate = '50m'
+
+/** The pod's manifest; fits the Pod Security level `restricted`. */
 export function probePodManifest(
-  options: Pick<ProbePodOptions, 'namespace' | 'runId' | 'name' | 'labels' | 'claims'>,
+  options: Pick<ProbePodOptions, 'namespace' | 'runId' | 'name' | 'labels' | 'claims' | 'cpu'>,
 ): KubeObject {
-  const { namespace, runId, name, labels = {}, claims = {} } = options
+  const { namespace, runId, name, labels = {}, claims = {}, cpu = '10m' } = options
   const mounted = Object.entries(claims).map(([claim, mountPath], index) => ({
     volume: { name: `claim-${String(index)}`, persistentVolumeClaim: { claimName: claim } },
     mount: { name: `claim-${String(index)}`, mountPath },
@@ -86,7 +92,7 @@ export function probePodManifest(
           ],
           ports: [{ containerPort: probePort }],
           readinessProbe: { tcpSocket: { port: probePort }, periodSeconds: 1 },
-          resources: { requests: { cpu: '50m', memory: '64Mi' }, limits: { cpu: '200m', memory: '64Mi' } },
+          resources: { requests: { cpu, memory: '64Mi' }, limits: { cpu: '200m', memory: '64Mi' } },
           securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
           volumeMounts: mounted.map(({ mount }) => mount),
         },
@@ -164,7 +170,7 @@ export async function startProbePod(options: ProbePodOptions): Promise<ProbePod>
       return result.stdout
     },
     async [Symbol.asyncDispose]() {
-      await remove()
+      if (!keeps()) await remove()
     },
   }
 }

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { runCommand } from '../../bootstrap/process/run-command.ts'
-import { freePort } from './free-port.ts'
+import { freePort } from '../../bootstrap/host/free-port.ts'
 import { eventually } from './eventually.ts'
 
 /** A container registry on loopback, with nothing in it at first. */

@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
 
+export { runLabel } from '../../bootstrap/existing/ours.ts'
+
 /** Environment variable by which every worker of one run shares the id. */
 export const runIdVariable = 'LOCAL_CLOUD_E2E_RUN_ID'
-
-/** Label that marks every object that a test makes, with the run id as its value. */
-export const runLabel = 'io.local-cloud.e2e-run'
 
 /** A new id: short, sortable by time, valid in names and label values, different for two runs that start in the same second. */
 export const newRunId = (now: Date = new Date()): string =>

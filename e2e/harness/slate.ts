@@ -1,6 +1,17 @@
 import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { packageRoot } from '../../bootstrap/state/package-root.ts'
+import type { Cluster } from './cluster.ts'
+import { NotProven } from './verdict.ts'
+
+/** @throws NotProven on a cluster that was made without SLATE; of a foreign cluster nobody knows what it has, and it passes. */
+export function requireSlate({ name, record }: Pick<Cluster, 'name' | 'record'>): void {
+  if (record && !record.plan.systems.some((system) => system.name === 'slate')) {
+    throw new NotProven(`The cluster ${name} was made without SLATE.`)
+  }
+}
 
 const port = z.number().int().positive()
 
@@ -54,7 +65,7 @@ export interface SlateContract {
 
 /** Reads and checks the contract. @throws Error when it does not fit together: a route to a Service that does not exist, and the like */
 export function readSlateContract(
-  file: URL | string = new URL('../../manifests/slate/contract.yaml', import.meta.url),
+  file: URL | string = path.join(packageRoot, 'manifests/slate/contract.yaml'),
 ): SlateContract {
   const contract = contractShape.parse(parse(readFileSync(file, 'utf8')))
   const { deployments, services, ingress, namespace } = contract

@@ -89,6 +89,17 @@ describe('snapshot', () => {
     expect(differences(before, await take())).toEqual([])
   })
 
+  it('leaves out the status of kinds that are named, and only that', async () => {
+    const calm = () => snapshot(kube, signal, { withoutStatus: ['Pod'] })
+    const before = await calm()
+    items['/api/v1/pods'] = [object('web', '6', { status: { phase: 'Running' } })]
+    items['/apis/apps/v1/deployments'] = [object('web', '11', { status: { replicas: 1 } })]
+    const changed = (kind: string) => `changed: ${kind} slate/web, by local-cloud at 2026-01-02T00:00:00Z`
+    expect(differences(before, await calm())).toEqual([changed('Deployment')])
+    items['/api/v1/pods'] = [object('web', '7', { spec: { nodeName: 'n2' } })]
+    expect(differences(before, await calm())).toEqual([changed('Deployment'), changed('Pod')])
+  })
+
   it('tells what was made, changed, replaced and deleted, and by whom', async () => {
     const before = await take()
     items['/api/v1/pods'] = [object('new', '12')]

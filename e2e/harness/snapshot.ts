@@ -20,20 +20,27 @@ type Managed = { manager?: string; operation?: string; time?: string }[]
 /**
  * The state of every object of every kind that the API can list, by `Kind namespace/name`. A resource version stands for everything about
  * an object; only kinds with a beating status are compared by a hash of the rest.
+ * `withoutStatus` names more kinds of which that is so, as Pods where a node's kubelet is not ours to keep quiet.
  * @throws CheckBroke when a part of the API does not answer
  */
-export async function snapshot(kube: KubeClient, signal: AbortSignal): Promise<Map<string, ObjectState>> {
+export async function snapshot(
+  kube: KubeClient,
+  signal: AbortSignal,
+  { withoutStatus = [] }: { withoutStatus?: readonly string[] } = {},
+): Promise<Map<string, ObjectState>> {
+  const beating = new Set([...beatingStatus, ...withoutStatus])
   const groups = (
     await get<{ groups: { preferredVersion: { groupVersion: string } }[] }>(kube, '/apis', signal)
   ).groups
   const roots = ['/api/v1', ...groups.map(({ preferredVersion }) => `/apis/${preferredVersion.groupVersion}`)]
-  const states = await Promise.all(roots.map((root) => listBelow(kube, root, signal)))
+  const states = await Promise.all(roots.map((root) => listBelow(kube, root, beating, signal)))
   return new Map(states.flat())
 }
 
 async function listBelow(
   kube: KubeClient,
   root: string,
+  beating: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<[string, ObjectState][]> {
   const { resources } = await get<{ resources: { name: string; kind: string; verbs: string[] }[] }>(
@@ -49,20 +56,23 @@ async function listBelow(
       const { items } = await get<{ items: KubeObject[] }>(kube, `${root}/${name}`, signal)
       return items.map((item): [string, ObjectState] => {
         const { namespace, name: object } = item.metadata
-        return [`${kind} ${namespace === undefined ? '' : `${namespace}/`}${object}`, stateOf(kind, item)]
+        return [
+          `${kind} ${namespace === undefined ? '' : `${namespace}/`}${object}`,
+          stateOf(item, beating.has(kind)),
+        ]
       })
     }),
   )
   return lists.flat()
 }
 
-function stateOf(kind: string, object: KubeObject): ObjectState {
+function stateOf(object: KubeObject, isBeating: boolean): ObjectState {
   const { managedFields, resourceVersion, ...metadata } = object.metadata as KubeObject['metadata'] & {
     managedFields?: Managed
   }
   const last = [...(managedFields ?? [])].sort((a, b) => (a.time ?? '').localeCompare(b.time ?? '')).at(-1)
   const by = `${last?.manager ?? 'somebody'} at ${last?.time ?? 'an unknown time'}`
-  if (!beatingStatus.has(kind)) return { state: `${metadata.uid ?? ''} ${resourceVersion ?? ''}`, by }
+  if (!isBeating) return { state: `${metadata.uid ?? ''} ${resourceVersion ?? ''}`, by }
   const rest = { ...object, metadata, status: undefined }
   return { state: createHash('sha256').update(JSON.stringify(rest)).digest('hex'), by }
 }

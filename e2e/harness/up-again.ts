@@ -1,10 +1,15 @@
 import { execFile } from 'node:child_process'
 import path from 'node:path'
+import type { GpuPlan } from '../../bootstrap/plan/gpu-plan.ts'
 import type { Cluster, ClusterChoice } from './cluster.ts'
 import { NotProven } from './verdict.ts'
 
-/** The flags with which this cluster was made. @throws NotProven when they are not known */
-export function sameFlags({ record }: Cluster, { paths }: ClusterChoice): string[] {
+/** The flags with which this cluster was made, or with other GPUs. @throws NotProven when they are not known */
+export function sameFlags(
+  { record }: Cluster,
+  { paths }: ClusterChoice,
+  gpu: GpuPlan | undefined = record?.plan.gpu,
+): string[] {
   if (!record) throw new NotProven('The cluster was not made by local-cloud.')
   const { plan } = record
   if (plan.kubeadmPatches.length > 0)
@@ -14,6 +19,8 @@ export function sameFlags({ record }: Cluster, { paths }: ClusterChoice): string
     ...[
       '--name',
       plan.name,
+      '--provider',
+      plan.provider,
       '--nodes',
       String(plan.nodes.length),
       '--kubernetes-version',
@@ -30,9 +37,12 @@ export function sameFlags({ record }: Cluster, { paths }: ClusterChoice): string
     ...(system
       ? [
           ...['--system', system.name, '--overlay', system.environment],
-          ...Object.entries(system.choices ?? {}).flatMap(([option, value]) => [`--${option}`, value]),
+          ...Object.entries(system.choices ?? {})
+            .filter(([option]) => option !== 'gpu')
+            .flatMap(([option, value]) => [`--${option}`, value]),
         ]
       : ['--system', 'none']),
+    ...(gpu === undefined ? [] : gpuFlags(gpu)),
     ...plan.extraMounts.flatMap(({ hostPath, containerPath, readOnly }) => [
       '--mount',
       `${hostPath}:${containerPath}${readOnly ? ':ro' : ''}`,
@@ -41,6 +51,13 @@ export function sameFlags({ record }: Cluster, { paths }: ClusterChoice): string
     ...['--state-dir', paths.stateDir, '--cache-dir', paths.cacheDir],
   ]
 }
+
+/** The flags that ask for these GPUs. */
+const gpuFlags = ({ tier, count, strategy, replicas }: GpuPlan): string[] => [
+  `--gpu=${tier === 'mock' ? `mock:${String(count)}` : tier}`,
+  ...['--gpu-strategy', strategy],
+  ...['--gpu-replicas', String(replicas)],
+]
 
 /** What an `up --json` printed. */
 export interface UpEvent {

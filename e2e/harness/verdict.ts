@@ -27,9 +27,12 @@ export function verdictOf(thrown: { name?: string } | undefined): Verdict {
   return 'error'
 }
 
-/** Whether an error carries a verdict already and must be passed on as it is. */
+/** Whether an error carries a verdict already and must be passed on as it is; an assertion does, within a look as well. */
 export const isVerdictError = (error: unknown): error is Error =>
-  error instanceof ExpectationFailed || error instanceof NotProven || error instanceof CheckBroke
+  error instanceof ExpectationFailed ||
+  error instanceof NotProven ||
+  error instanceof CheckBroke ||
+  (error instanceof Error && error.name === 'AssertionError')
 
 const weight: Record<Verdict, number> = { pass: 0, 'not-proven': 1, fail: 2, error: 3 }
 

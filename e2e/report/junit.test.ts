@@ -6,6 +6,7 @@ const test = (change: Partial<TestReport>): TestReport => ({
   suite: 'smoke',
   path: ['ingress', 'answers'],
   verdict: 'pass',
+  startedAt: '2026-01-01T00:00:00.500Z',
   durationMs: 1_500,
   reasons: [],
   record: { controls: [], facts: [] },
@@ -15,10 +16,12 @@ const test = (change: Partial<TestReport>): TestReport => ({
 const report = (tests: TestReport[]): RunReport => ({
   format: 'local-cloud-e2e-report/1',
   runId: 'r',
+  profile: 'quick',
   startedAt: '2026-01-01T00:00:00.000Z',
   durationMs: 2_000,
   environment: [],
   totals: totalsOf(tests),
+  criteria: [],
   tests,
 })
 
@@ -47,6 +50,30 @@ describe('junit', () => {
     expect(xml).toContain('<error type="X" message="why">')
     expect(xml).toContain('<skipped message="why" />')
     expect(xml).toContain('<testsuite name="addons" tests="1"')
+  })
+})
+
+describe('the criteria in JUnit', () => {
+  const criterion = { text: 'a < b', source: '', why: 'so', controls: [], mutations: [] }
+  const xml = junit({
+    ...report([test({})]),
+    criteria: [
+      { ...criterion, id: 'C1', verdict: 'pass', tests: ['smoke: ingress › answers'] },
+      { ...criterion, id: 'C2', verdict: 'not-proven', tests: ['gone: away'] },
+    ],
+  })
+
+  it('are properties of the suites that serve them, before the tests', () => {
+    expect(xml).toMatch(
+      /<testsuite name="smoke"[^>]*>\n {4}<properties>\n {6}<property name="criterion.C1" value="pass: a &lt; b \(so\)" \/>\n {4}<\/properties>\n {4}<testcase/,
+    )
+  })
+
+  it('are not lost when none of their tests ran', () => {
+    expect(xml).toMatch(
+      /<testsuite name="criteria without a test in this run" tests="0" [^>]*>\n {4}<properties>\n {6}<property name="criterion.C2" value="not-proven: /,
+    )
+    expect(xml.match(/<property /g)).toHaveLength(2)
   })
 })
 

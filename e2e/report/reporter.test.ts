@@ -71,7 +71,18 @@ describe('reportTo', () => {
       verdict: 'error',
       reasons: [{ message: 'a file that does not load' }],
     })
-    expect(report.totals).toEqual({ pass: 1, fail: 1, 'not-proven': 2, error: 4 })
+    expect(report.totals).toEqual({ pass: 1, fail: 1, 'not-proven': 3, error: 4 })
+  })
+
+  it('says of a test below a set-up that can prove nothing that it is not proven, and why', () => {
+    expect(report.tests.filter(({ suite }) => suite === 'weak-set-up')).toMatchObject([
+      {
+        path: ['below a set-up that can prove nothing', 'cannot be proven'],
+        verdict: 'not-proven',
+        reasons: [{ message: 'this cluster has no GPUs' }],
+      },
+    ])
+    expect(stdout).toMatch(/^NOT PROVEN +weak-set-up: .*cannot be proven .*\n +this cluster has no GPUs$/m)
   })
 
   it('carries what a test recorded, and removes secrets', () => {
@@ -90,6 +101,15 @@ describe('reportTo', () => {
     expect(stdout).toContain('held 3.0 s; before: connected; beside: connected; after: connected')
   })
 
+  it('prints a failure that is meant as caught, and reports it as the failure that it is', async () => {
+    const { report, stdout } = await run('meant', ['-t', 'fails', 'verdicts'], {
+      SAMPLE_MEANT_TO_FAIL: 'fails',
+    })
+    expect(stdout).toMatch(/^caught +verdicts: verdicts › fails /m)
+    expect(stdout).not.toContain('FAIL')
+    expect(report.tests.map(({ verdict }) => verdict)).toEqual(['fail'])
+  })
+
   it('leaves three whole files and nothing else', () => {
     expect(readdirSync(path.join(folder, 'all')).sort()).toEqual(['index.html', 'junit.xml', 'report.json'])
     const page = readFileSync(path.join(folder, 'all', 'index.html'), 'utf8')
@@ -97,7 +117,7 @@ describe('reportTo', () => {
     expect(page).toContain('NetworkPolicy deny-all')
     expect(page).not.toMatch(/<script|https?:\/\/|@import|url\(/)
     const xml = readFileSync(path.join(folder, 'all', 'junit.xml'), 'utf8')
-    expect(xml).toContain('tests="8" failures="1" errors="4" skipped="2"')
+    expect(xml).toContain('tests="9" failures="1" errors="4" skipped="3"')
   })
 
   it('leaves out what a name filter excluded, and reports although the cluster is gone', async () => {

@@ -1,3 +1,4 @@
+import type { Profile } from '../harness/profile.ts'
 import type { TestRecord } from '../harness/record.ts'
 import type { Verdict } from '../harness/verdict.ts'
 
@@ -11,6 +12,8 @@ export interface TestReport {
   /** Titles of the describe blocks and of the test. */
   path: string[]
   verdict: Verdict
+  /** When it began, ISO 8601; of a test that never ran, when that became known. */
+  startedAt: string
   durationMs: number
   /** Why it is not green: message first, stack after. */
   reasons: { name: string; message: string; stack?: string }[]
@@ -24,16 +27,39 @@ export interface EnvironmentFact {
   value: string
 }
 
+/** One success criterion of a specification, and what a run says about it. */
+export interface CriterionReport {
+  id: string
+  text: string
+  /** Document and section that it comes from. */
+  source: string
+  verdict: Verdict
+  /** Why it has that verdict, in one sentence. */
+  why: string
+  /** Its tests, as `testName` names them: `suite: describe › title`. */
+  tests: string[]
+  /** What the controls of those tests saw. */
+  controls: string[]
+  /** Changes to the manifests that its tests must notice; `caught` is absent where the mutation was not run. */
+  mutations: { name: string; caught?: boolean }[]
+}
+
 /** What `report.json` holds. Times are ISO 8601, durations milliseconds. */
 export interface RunReport {
   format: 'local-cloud-e2e-report/1'
   runId: string
+  profile: Profile
   startedAt: string
   durationMs: number
   environment: EnvironmentFact[]
   totals: Record<Verdict, number>
+  criteria: CriterionReport[]
   tests: TestReport[]
 }
+
+/** The name by which criteria and mutations refer to a test: `suite: describe › title`. */
+export const testName = ({ suite, path }: Pick<TestReport, 'suite' | 'path'>): string =>
+  `${suite}: ${path.join(' › ')}`
 
 /** How many tests have each verdict. */
 export function totalsOf(tests: readonly Pick<TestReport, 'verdict'>[]): Record<Verdict, number> {

@@ -8,7 +8,8 @@ import { attach, choiceFromEnvironment, type Cluster } from '../harness/cluster.
 import { eventually } from '../harness/eventually.ts'
 import { describeHttp, request, type HttpOutcome } from '../harness/http-client.ts'
 import { recordOf } from '../harness/record.ts'
-import { CheckBroke, NotProven } from '../harness/verdict.ts'
+import { requireSlate } from '../harness/slate.ts'
+import { CheckBroke } from '../harness/verdict.ts'
 
 /*
  * `npm run slate:forward`, as a user runs it: every port of the guide answers on this machine, and goes on answering when the pod behind it
@@ -81,8 +82,7 @@ let cluster: Cluster
 let script: Script
 beforeAll(async () => {
   cluster = await attach(choice, AbortSignal.timeout(30_000))
-  if (cluster.record && !cluster.record.plan.systems.some(({ name }) => name === 'slate'))
-    throw new NotProven(`The cluster ${cluster.name} was made without SLATE.`)
+  requireSlate(cluster)
   script = await start([])
 })
 afterAll(async () => {

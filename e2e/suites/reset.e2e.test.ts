@@ -7,9 +7,9 @@ import { attach, choiceFromEnvironment, type Cluster } from '../harness/cluster.
 import { eventually } from '../harness/eventually.ts'
 import { describeHttp, request } from '../harness/http-client.ts'
 import { recordOf } from '../harness/record.ts'
-import { readSlateContract } from '../harness/slate.ts'
+import { readSlateContract, requireSlate } from '../harness/slate.ts'
 import { sameFlags, upAgain } from '../harness/up-again.ts'
-import { CheckBroke, NotProven } from '../harness/verdict.ts'
+import { CheckBroke } from '../harness/verdict.ts'
 
 /*
  * The guide's "Reset Deployment": SLATE's namespace is deleted with everything in it, and `up` puts it there again. Destroys SLATE's data, hence
@@ -23,8 +23,7 @@ const settle = { timeoutMs: 60_000, intervalMs: 500 }
 let cluster: Cluster
 beforeAll(async () => {
   cluster = await attach(choice, AbortSignal.timeout(30_000))
-  if (cluster.record && !cluster.record.plan.systems.some(({ name }) => name === 'slate'))
-    throw new NotProven(`The cluster ${cluster.name} was made without SLATE.`)
+  requireSlate(cluster)
 })
 
 const answers = (wanted: boolean): Promise<string> =>

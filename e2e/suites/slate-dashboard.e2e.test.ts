@@ -7,7 +7,7 @@ import { startBrowser } from '../harness/browser.ts'
 import { attach, choiceFromEnvironment, type Cluster } from '../harness/cluster.ts'
 import { eventually } from '../harness/eventually.ts'
 import { recordOf } from '../harness/record.ts'
-import { NotProven } from '../harness/verdict.ts'
+import { requireSlate } from '../harness/slate.ts'
 
 /* SLATE's page as a person sees it: through the ingress, in a headless Chromium, on a desktop and on a phone. */
 const contract = readContract()
@@ -21,9 +21,7 @@ const stack = new AsyncDisposableStack()
 
 beforeAll(async () => {
   cluster = await attach(choiceFromEnvironment(), AbortSignal.timeout(30_000))
-  if (cluster.record && !cluster.record.plan.systems.some(({ name }) => name === 'slate')) {
-    throw new NotProven(`The cluster ${cluster.name} was made without SLATE.`)
-  }
+  requireSlate(cluster)
   const { hostname, port } = new URL(cluster.ingressUrl)
   const { browser } = stack.use(
     await startBrowser({ hosts: { [host]: hostname }, signal: AbortSignal.timeout(150_000) }),

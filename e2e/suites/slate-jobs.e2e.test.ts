@@ -1,14 +1,15 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Condition, KubeObject } from '../../bootstrap/kube/client.ts'
-import { eventually } from '../harness/eventually.ts'
+import { jobComplete } from '../../bootstrap/kube/conditions/job-complete.ts'
 import { attach, choiceFromEnvironment, type Cluster } from '../harness/cluster.ts'
-import { startProbePod, type ProbePod } from '../harness/probe-pod.ts'
+import { eventually } from '../harness/eventually.ts'
+import { leastCpuOfSlate, startProbePod, type ProbePod } from '../harness/probe-pod.ts'
+import { manualJob } from '../harness/cron-twin.ts'
 import { recordOf } from '../harness/record.ts'
-import { runLabel } from '../harness/run-id.ts'
 import { readContract } from '../../manifests/slate/contract.ts'
-import { readSlateContract } from '../harness/slate.ts'
-import { CheckBroke, NotProven } from '../harness/verdict.ts'
+import { evaluateIn, readyPodOf } from '../harness/slate-pods.ts'
+import { readSlateContract, requireSlate } from '../harness/slate.ts'
+import { CheckBroke } from '../harness/verdict.ts'
 
 /*
  * Every scheduled job of SLATE, started by hand as the guide does (`kubectl create job --from=cronjob/…`), on real Ollama and Chroma: it ends
@@ -25,13 +26,12 @@ const stack = new AsyncDisposableStack()
 beforeAll(async () => {
   const signal = AbortSignal.timeout(150_000)
   cluster = await attach(choiceFromEnvironment(), signal)
-  if (cluster.record && !cluster.record.plan.systems.some(({ name }) => name === 'slate')) {
-    throw new NotProven(`The cluster ${cluster.name} was made without SLATE.`)
-  }
+  requireSlate(cluster)
   client = stack.use(
     await startProbePod({
       kube: cluster.kube,
       namespace: slate.namespace,
+      cpu: leastCpuOfSlate,
       runId: cluster.runId,
       name: `e2e-jobs-${cluster.runId}-${randomBytes(2).toString('hex')}`,
       labels: { 'app.kubernetes.io/part-of': slate.partOf, 'app.kubernetes.io/component': 'e2e-client' },
@@ -40,18 +40,6 @@ beforeAll(async () => {
   )
 })
 afterAll(() => stack.disposeAsync())
-
-const ended: Condition = (job) => {
-  const { conditions = [] } = (job?.['status'] ?? {}) as {
-    conditions?: { type: string; status: string; message?: string }[]
-  }
-  const holds = (type: string) => conditions.find((one) => one.type === type && one.status === 'True')
-  if (holds('Complete')) return { met: true, seen: 'complete' }
-  const failed = holds('Failed')
-  return failed
-    ? { met: false, seen: `failed: ${failed.message ?? 'no message'}`, fatal: true }
-    : { met: false, seen: job ? 'running' : 'no such Job' }
-}
 
 interface PodTemplate {
   template: { spec: { containers: { env?: { name: string; value: string }[] }[] } }
@@ -86,34 +74,13 @@ async function runNow(
     signal,
   )
   if (!owner) throw new CheckBroke(`There is no CronJob ${cronJob}.`)
-  const { jobTemplate } = owner['spec'] as {
-    jobTemplate: { metadata?: { labels?: Record<string, string> }; spec: Record<string, unknown> }
-  }
   const name = `${cronJob}-${runId}-${randomBytes(2).toString('hex')}`
-  const job: KubeObject = {
-    apiVersion: 'batch/v1',
-    kind: 'Job',
-    metadata: {
-      name,
-      namespace: slate.namespace,
-      labels: { ...jobTemplate.metadata?.labels, [runLabel]: runId },
-      annotations: { 'cronjob.kubernetes.io/instantiate': 'manual' },
-      ownerReferences: [
-        {
-          apiVersion: 'batch/v1',
-          kind: 'CronJob',
-          name: cronJob,
-          uid: owner.metadata.uid ?? '',
-          controller: true,
-        },
-      ],
-    },
-    spec: withVariables(jobTemplate.spec, variables),
-  }
+  const job = manualJob(owner, name, runId)
+  job['spec'] = withVariables(job['spec'] as Record<string, unknown>, variables)
   const ref = { apiVersion: 'batch/v1', kind: 'Job', namespace: slate.namespace, name }
   await kube.apply([job], { signal, dryRun: 'skip' })
   try {
-    await kube.waitFor(ref, ended, { timeoutMs: 150_000, signal })
+    await kube.waitFor(ref, jobComplete, { timeoutMs: 150_000, signal })
     const pods = await kube.list(
       { apiVersion: 'v1', kind: 'Pod', namespace: slate.namespace, labelSelector: `job-name=${name}` },
       signal,
@@ -167,6 +134,38 @@ function expectSucceeded({ outcome }: JobRun, job: string): void {
   })
 }
 
+/** Puts a task that was finished long ago where the workflow manager keeps its tasks, made from one of its own, and has it read. */
+async function putOldTask(example: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<string> {
+  const id = randomUUID()
+  const then = '2020-01-01T00:00:00.000Z'
+  const old = { ...example, id, state: 'completed', createdAt: then, updatedAt: then, history: [] }
+  const manager = { component: 'workflow-manager', name: 'slate-workflow-manager' }
+  const pod = await readyPodOf(cluster, manager, signal)
+  // It is not restarted for that: other suites ask it at the same time.
+  await evaluateIn(
+    cluster,
+    pod,
+    "require('node:fs/promises').writeFile(process.env.SLATE_DATA_DIR + '/tasks/' + input.id + '.json', JSON.stringify(input)).then(() => process.kill(1, 'SIGHUP'))",
+    old,
+    signal,
+  )
+  return id
+}
+
+/** Waits until the workflow manager knows a task, or a cleaner that was first has had it removed; returns what it answered last. */
+async function taskStatus(id: string, signal: AbortSignal): Promise<string> {
+  const until = Date.now() + 5_000
+  return eventually(
+    'the workflow manager answers for the old task',
+    async (stop) => {
+      const outcome = await client.http(taskUrl(id), { timeoutSeconds: 5, signal: stop })
+      if (outcome.kind !== 'answered') return { ok: false, seen: outcome.detail }
+      return { ok: outcome.status === 200 || Date.now() > until, seen: String(outcome.status) }
+    },
+    { timeoutMs: 60_000, intervalMs: 200, signal },
+  )
+}
+
 const factsOf = ({ outcome }: JobRun): { name: string; value: string } => ({
   name: 'outcome',
   value: Object.entries(outcome)
@@ -214,25 +213,6 @@ describe('slate-model-preload', () => {
 const taskUrl = (id: string): string => {
   const { host, port } = slate.serviceOf('slate-workflow-manager')
   return `http://${host}:${String(port)}/api/workflow/tasks/${id}`
-}
-
-/** It reads its tasks from the volume when it starts. */
-async function restartWorkflowManager(signal: AbortSignal): Promise<void> {
-  const query = {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    namespace: slate.namespace,
-    labelSelector: 'app.kubernetes.io/component=workflow-manager',
-  }
-  const pods = await cluster.kube.list(query, signal)
-  await Promise.all(
-    pods.map(({ metadata }) =>
-      cluster.kube.delete(
-        { apiVersion: 'v1', kind: 'Pod', namespace: slate.namespace, name: metadata.name },
-        { signal, wait: true },
-      ),
-    ),
-  )
 }
 
 describe('scheduled jobs', () => {
@@ -323,51 +303,27 @@ describe('scheduled jobs', () => {
     task,
     signal,
   }) => {
-    const { kube, runId } = cluster
+    const { runId } = cluster
     const made = (await ask('/api/workflow/tasks', 'slate-workflow-manager', signal, {
       title: `e2e ${runId}`,
     })) as {
       task: Record<string, unknown> & { id: string }
     }
-    const then = '2020-01-01T00:00:00.000Z'
-    const old = {
-      ...made.task,
-      id: randomUUID(),
-      state: 'completed',
-      createdAt: then,
-      updatedAt: then,
-      history: [],
+    // A copy of this CronJob, which another suite has started by its schedule, may be first: then there is nothing left to do, and it takes another old task.
+    const cleaned = async (): Promise<{ oldId: string; before: string; run: JobRun }> => {
+      const oldId = await putOldTask(made.task, signal)
+      const before = await taskStatus(oldId, signal)
+      const run = await runNow('slate-workflow-cleanup', signal)
+      expectSucceeded(run, 'workflow-cleanup')
+      recordOf(task.meta).facts.push({ name: 'the old task before', value: before }, factsOf(run))
+      return { oldId, before, run }
     }
-    {
-      await using writer = await startProbePod({
-        kube,
-        namespace: slate.namespace,
-        runId,
-        name: `e2e-writer-${runId}-${randomBytes(2).toString('hex')}`,
-        claims: { 'slate-data-pvc': '/data' },
-        signal,
-      })
-      const text = Buffer.from(JSON.stringify(old)).toString('base64')
-      await writer.sh(`echo ${text} | base64 -d > /data/tasks/${old.id}.json`, signal)
-    }
-    await restartWorkflowManager(signal)
-    const present = await eventually(
-      'the old task is there',
-      async (stop) => {
-        const outcome = await client.http(taskUrl(old.id), { timeoutSeconds: 5, signal: stop })
-        return {
-          ok: outcome.kind === 'answered' && outcome.status === 200,
-          seen: outcome.kind === 'answered' ? String(outcome.status) : outcome.detail,
-        }
-      },
-      { timeoutMs: 60_000, intervalMs: 500, signal },
-    )
-    const run = await runNow('slate-workflow-cleanup', signal)
-    expectSucceeded(run, 'workflow-cleanup')
-    recordOf(task.meta).facts.push(factsOf(run), { name: 'the old task before', value: present })
-    expect(Number(run.outcome['deleted'])).toBeGreaterThanOrEqual(1)
+    let last = await cleaned()
+    for (let more = 2; more > 0 && last.run.outcome['deleted'] === 0; more -= 1) last = await cleaned()
+    expect(last.before).toBe('200')
+    expect(Number(last.run.outcome['deleted'])).toBeGreaterThanOrEqual(1)
     const [gone, kept] = await Promise.all(
-      [old.id, made.task.id].map((id) => client.http(taskUrl(id), { timeoutSeconds: 5, signal })),
+      [last.oldId, made.task.id].map((id) => client.http(taskUrl(id), { timeoutSeconds: 5, signal })),
     )
     expect(gone).toMatchObject({ kind: 'answered', status: 404 })
     expect(kept).toMatchObject({ kind: 'answered', status: 200 })

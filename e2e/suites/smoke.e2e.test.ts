@@ -8,12 +8,12 @@ import { describeHttp, request } from '../harness/http-client.ts'
 import { judgeIdentity } from '../harness/identity.ts'
 import type { Look } from '../harness/look.ts'
 import { createNamespace } from '../harness/namespace.ts'
-import { probePort, startProbePod, type ProbePod } from '../harness/probe-pod.ts'
+import { leastCpuOfSlate, probePort, startProbePod, type ProbePod } from '../harness/probe-pod.ts'
 import type { ConnectOutcome } from '../harness/probe-script.ts'
 import { recordOf } from '../harness/record.ts'
-import { readSlateContract } from '../harness/slate.ts'
+import { readSlateContract, requireSlate } from '../harness/slate.ts'
 import { stableFor } from '../harness/stable-for.ts'
-import { CheckBroke, NotProven } from '../harness/verdict.ts'
+import { CheckBroke } from '../harness/verdict.ts'
 import { openWebSocket } from '../harness/websocket-client.ts'
 import { opcodes } from '../harness/websocket-frames.ts'
 
@@ -26,12 +26,6 @@ beforeAll(async () => {
   cluster = await attach(choiceFromEnvironment(), AbortSignal.timeout(30_000))
 })
 
-function needSlate(): void {
-  if (cluster.record && !cluster.record.plan.systems.some(({ name }) => name === 'slate')) {
-    throw new NotProven(`The cluster ${cluster.name} was made without SLATE.`)
-  }
-}
-
 const ingress = (path: string, signal: AbortSignal, host = slate.host) =>
   request(`${cluster.ingressUrl}${path}`, { host, timeoutMs: 5_000, signal })
 
@@ -39,7 +33,7 @@ describe('workloads', () => {
   it.each(slate.deployments)(
     'deployment $name has all its replicas available',
     async ({ name, replicas }) => {
-      needSlate()
+      requireSlate(cluster)
       await eventually(
         name,
         async (signal) => {
@@ -62,7 +56,7 @@ describe('workloads', () => {
   )
 
   it.each(slate.claims)('claim %s is bound', async (name) => {
-    needSlate()
+    requireSlate(cluster)
     await eventually(
       name,
       async (signal) => {
@@ -95,7 +89,7 @@ describe('ingress', () => {
   it.each(slate.routes.filter(({ path }) => path !== '/ws'))(
     '$path answers as $identity, three times in a row',
     async ({ path, identity, deployment }) => {
-      needSlate()
+      requireSlate(cluster)
       await stableFor(
         3,
         path,
@@ -107,7 +101,7 @@ describe('ingress', () => {
   )
 
   it('/ serves a page, /metrics the format of Prometheus', async ({ signal }) => {
-    needSlate()
+    requireSlate(cluster)
     const page = await ingress('/', signal)
     expect(page.kind === 'answered' && page.headers['content-type'], describeHttp(page)).toMatch(
       /^text\/html/,
@@ -117,7 +111,7 @@ describe('ingress', () => {
   })
 
   it('/ws opens a WebSocket to the dashboard and echoes text and binary frames', async ({ task, signal }) => {
-    needSlate()
+    requireSlate(cluster)
     const outcome = await openWebSocket(`${cluster.ingressUrl}/ws`, {
       host: slate.host,
       timeoutMs: 10_000,
@@ -158,7 +152,7 @@ describe('ingress', () => {
   const known: Check = { title: `${slate.host}/api/agents answers`, run: answers('/api/agents', 200) }
 
   it('an unknown host is refused', async ({ task }) => {
-    needSlate()
+    requireSlate(cluster)
     const stranger = `stranger-${cluster.runId}.example`
     await assertNegative(recordOf(task.meta), {
       negative: { title: `${stranger} answers 404`, run: answers('/api/agents', 404, stranger) },
@@ -169,7 +163,7 @@ describe('ingress', () => {
   })
 
   it('an unknown path is refused', async ({ task }) => {
-    needSlate()
+    requireSlate(cluster)
     const path = `/no-such-path-${cluster.runId}`
     await assertNegative(recordOf(task.meta), {
       negative: { title: `${path} answers 404`, run: answers(path, 404) },
@@ -182,10 +176,11 @@ describe('ingress', () => {
 
 describe('inside the cluster', () => {
   const inSlate = (signal: AbortSignal): Promise<ProbePod> => {
-    needSlate()
+    requireSlate(cluster)
     return startProbePod({
       kube: cluster.kube,
       namespace: slate.namespace,
+      cpu: leastCpuOfSlate,
       runId: cluster.runId,
       name: `e2e-client-${cluster.runId}-${randomBytes(2).toString('hex')}`,
       labels: { 'app.kubernetes.io/part-of': slate.partOf, 'app.kubernetes.io/component': 'e2e-client' },
@@ -437,7 +432,7 @@ describe('metrics', () => {
     task,
     signal,
   }) => {
-    needSlate()
+    requireSlate(cluster)
     const { kube, kubeconfigFile, context } = cluster
     const top = async (what: string[]): Promise<string[][]> => {
       const { stdout } = await kubectl(['--context', context, 'top', ...what, '--no-headers'], {

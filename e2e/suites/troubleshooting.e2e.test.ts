@@ -11,7 +11,8 @@ import type { Look } from '../harness/look.ts'
 import { createNamespace, type TestNamespace } from '../harness/namespace.ts'
 import { probeImage, probePodManifest, probePort, startProbePod } from '../harness/probe-pod.ts'
 import { recordOf } from '../harness/record.ts'
-import { CheckBroke, NotProven } from '../harness/verdict.ts'
+import { requireSlate } from '../harness/slate.ts'
+import { CheckBroke } from '../harness/verdict.ts'
 
 /*
  * docs/troubleshooting.md: every case is made to happen, looks as the page says, and its remedy, which is the page's own command, helps. Where the
@@ -365,8 +366,7 @@ describe('Service not reachable', () => {
   })
 
   it('the debug pod of the page asks Ollama from inside', async () => {
-    if (cluster.record && !cluster.record.plan.systems.some((system) => system.name === 'slate'))
-      throw new NotProven(`The cluster ${cluster.name} was made without SLATE.`)
+    requireSlate(cluster)
     const command = commands.find((line) => line.startsWith('kubectl run debug')) ?? ''
     const answer = await run(command, { namespace: slate })
     expect(JSON.parse(answer)).toHaveProperty('models')
@@ -411,22 +411,17 @@ describe('Ollama out of memory', () => {
 })
 
 describe('logs', () => {
-  const needSlate = (): void => {
-    if (cluster.record && !cluster.record.plan.systems.some((system) => system.name === 'slate'))
-      throw new NotProven(`The cluster ${cluster.name} was made without SLATE.`)
-  }
-
   it.each([
     'kubectl logs -n slate -l app.kubernetes.io/component=dashboard --tail=20',
     'kubectl logs -n slate deploy/ollama --tail=20',
     'kubectl logs -n slate -l app.kubernetes.io/part-of=slate-system --tail=5',
   ])('%s', async (command) => {
-    needSlate()
+    requireSlate(cluster)
     expect((await run(command, { namespace: slate })).trim()).not.toBe('')
   })
 
   it('of a container that never ended there is no previous one', async () => {
-    needSlate()
+    requireSlate(cluster)
     const command = 'kubectl logs -n slate deploy/slate-dashboard --previous'
     const outcome = await run(command, { namespace: slate }).then(
       () => 'there is one',

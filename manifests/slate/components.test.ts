@@ -6,10 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { validateObjects } from '../../bootstrap/manifests/validate.ts'
 import { checkContract, violationsOf } from './check-contract.ts'
-import { readContract } from './contract.ts'
+import { readContract, withGpus } from './contract.ts'
 import { networkPolicyFacts } from './facts/network.ts'
 import { at, idOf, listAt } from './manifest.ts'
-import { rendered } from './rendered.ts'
+import { rendered, renderedWith } from './rendered.ts'
 
 const contract = readContract()
 const repo = fileURLToPath(new URL('../..', import.meta.url))
@@ -108,5 +108,19 @@ describe('the components that no overlay has', () => {
     }
     expect(checkContract(pulling, 'local', manifests)).toEqual([])
     expect(checkContract(pulling, 'local', plain).map(({ fact }) => fact)).toContain('base models')
+  })
+})
+
+describe('the option gpu', () => {
+  it('gives Ollama and the autonomous loop a GPU each, and changes nothing else of the local overlay', async () => {
+    const manifests = await renderedWith('local', { gpu: 'on' })
+    expect(checkContract(withGpus(contract), 'local', manifests)).toEqual([])
+    expect(
+      checkContract(contract, 'local', manifests).map(({ object, fact }) => `${object}: ${fact}`),
+    ).toEqual([
+      'Deployment/slate-autonomous-loop: GPU',
+      'Deployment/ollama: GPU',
+      'Deployment/ollama: node selector',
+    ])
   })
 })

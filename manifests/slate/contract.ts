@@ -228,6 +228,7 @@ const contractSchema = z.strictObject({
     staging: environment,
     prod: environment,
   }),
+  options: z.strictObject({ gpu: environment.pick({ section: true, gpu: true, nodeSelector: true }) }),
 })
 
 /** The specification's facts as tables; every table names the section it was taken from. */
@@ -252,4 +253,10 @@ export function readContract(): Contract {
       Object.entries(file.environments).map(([name, own]) => [name, { ...base, ...own }]),
     ),
   })
+}
+
+/** The contract of a cluster whose local overlay was put there with `gpu: on` (system.yaml). */
+export function withGpus(contract: Contract): Contract {
+  const { environments, options } = contract
+  return { ...contract, environments: { ...environments, local: { ...environments.local, ...options.gpu } } }
 }

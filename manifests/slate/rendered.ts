@@ -2,6 +2,8 @@ import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { renderKustomization } from '../../bootstrap/manifests/render.ts'
+import { validateSystem } from '../../bootstrap/manifests/validate.ts'
+import type { EnvironmentName } from './contract.ts'
 
 const repo = fileURLToPath(new URL('../..', import.meta.url))
 const stateDir = join(repo, '.local-cloud')
@@ -11,4 +13,13 @@ const paths = { repo, stateDir, cacheDir: join(stateDir, 'cache') }
 /** The objects of a kustomization; `folder` is relative to the repository. @throws LocalCloudError RENDER_FAILED */
 export async function rendered(folder: string): Promise<KubeObject[]> {
   return renderKustomization(join(repo, folder), { paths, signal: AbortSignal.timeout(30_000) })
+}
+
+/** The objects of an overlay with options of SLATE (system.yaml). @throws LocalCloudError RENDER_FAILED, MANIFEST_INVALID */
+export async function renderedWith(
+  environment: EnvironmentName,
+  choices: Record<string, string>,
+): Promise<KubeObject[]> {
+  const choice = { system: 'slate', environment, choices }
+  return validateSystem(choice, { paths, signal: AbortSignal.timeout(30_000) })
 }

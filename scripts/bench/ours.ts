@@ -12,16 +12,21 @@ export interface OurBench {
   httpPort: number
   httpsPort: number
   images: string
+  /** Default kind. */
+  provider?: 'k3s'
   signal: AbortSignal
 }
 
-const script = (paths: Paths, command: string): string => path.join(paths.repo, 'bootstrap', `${command}.mjs`)
+/** Path of an entry script. */
+export const script = (paths: Paths, command: string): string =>
+  path.join(paths.repo, 'bootstrap', `${command}.mjs`)
 
 const common = ({ name, paths }: OurBench): string[] => [
   ...['--name', name, '--state-dir', paths.stateDir, '--cache-dir', paths.cacheDir],
 ]
 
-const upFlags = (bench: OurBench): string[] => [
+/** Flags of `up` that every measurement has. */
+export const upFlags = (bench: OurBench): string[] => [
   ...common(bench),
   ...[
     '--http-port',
@@ -31,6 +36,7 @@ const upFlags = (bench: OurBench): string[] => [
     '--images',
     bench.images,
   ],
+  ...(bench.provider === undefined ? [] : ['--provider', bench.provider]),
 ]
 
 /** `up` from nothing to its end. The node is watched over a connection of our own from the moment on at which the API is healthy. */

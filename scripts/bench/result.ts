@@ -1,6 +1,9 @@
 import type { Spread } from './statistics.ts'
 
-/** Everything that is measured, in the order of the table. `target` in milliseconds, from the design; absent where there is none. */
+/**
+ * Everything that is measured, in the order of the table: milliseconds, or bytes where the row says so. `target` from the design or the issue that asks for it;
+ * absent where there is none.
+ */
 export const measures = {
   help: { title: '`up --help`', target: 200 },
   apiHealthy: { title: '`up`, images present: API healthy', target: 10_000 },
@@ -10,16 +13,35 @@ export const measures = {
   up: { title: '`up`, images present: the whole command' },
   noop: { title: '`up` again, nothing to do', target: 3_000 },
   down: { title: '`down`, checked that nothing is left', target: 10_000 },
+  gpuAllocatable: { title: '`up --gpu=mock`: API healthy to GPUs allocatable', target: 10_000 },
+  gpuFreed: { title: 'GPU freed to the next pod running (mock)', target: 2_000 },
+  k3sNodeReady: { title: '`up --provider k3s`: node Ready' },
+  k3sSystemReady: { title: '`up --provider k3s`: SLATE ready' },
+  k3sDown: { title: '`down` of it' },
+  ephemeralReady: { title: '`startEphemeralCluster()`: node Ready, no policies', target: 5_000 },
+  ephemeralPod: { title: 'its first pod running' },
+  ephemeralStop: { title: 'its `stop()`', target: 1_000 },
+  ephemeralCilium: { title: '`startEphemeralCluster()` with Cilium, proven', target: 15_000 },
+  ephemeralFour: { title: 'four of them at once, bare' },
+  ephemeralSlate: { title: '`startEphemeralCluster()` with SLATE, proven' },
+  ephemeralMemoryBytes: { title: 'memory of a bare one', unit: 'bytes' },
+  nodeImageBytes: { title: 'node image of both providers', unit: 'bytes' },
   plainApiHealthy: { title: 'plain kind, same image: API healthy' },
   plainNodeReady: { title: 'plain kind: node Ready' },
   plainAddonsAvailable: { title: 'plain kind: add-ons available (not proven)' },
   plainSystemReady: { title: 'plain kind: SLATE ready' },
   plainDown: { title: '`kind delete cluster`' },
-} as const satisfies Record<string, { title: string; target?: number }>
+} as const satisfies Record<string, Row>
+
+interface Row {
+  title: string
+  target?: number
+  unit?: 'bytes'
+}
 
 export type Measure = keyof typeof measures
 
-/** What docs/bench.json holds; all durations milliseconds. */
+/** What docs/bench.json holds; durations in milliseconds, sizes in bytes. */
 export interface BenchResult {
   format: 'local-cloud-bench/1'
   measuredAt: string
@@ -37,16 +59,11 @@ export function table(result: BenchResult): string {
   const rows = (Object.keys(measures) as Measure[]).flatMap((key) => {
     const seen = result.measures[key]
     if (!seen) return []
-    const row: { title: string; target?: number } = measures[key]
-    const target = row.target === undefined ? '' : seconds(row.target)
+    const row: Row = measures[key]
+    const words = row.unit === 'bytes' ? mebibytes : seconds
+    const target = row.target === undefined ? '' : words(row.target)
     return [
-      [
-        row.title,
-        seconds(seen.median),
-        `${seconds(seen.min)} – ${seconds(seen.max)}`,
-        String(seen.n),
-        target,
-      ],
+      [row.title, words(seen.median), `${words(seen.min)} – ${words(seen.max)}`, String(seen.n), target],
     ]
   })
   return [
@@ -56,8 +73,16 @@ export function table(result: BenchResult): string {
   ].join('\n')
 }
 
+/** One measured value with its title, for people who wait. */
+export const rowWords = (key: Measure, value: number): string => {
+  const row: Row = measures[key]
+  return `${row.title}: ${row.unit === 'bytes' ? mebibytes(value) : `${(value / 1000).toFixed(2)} s`}`
+}
+
 const seconds = (ms: number): string =>
   ms < 1_000 ? `${(ms / 1_000).toFixed(2)} s` : `${(ms / 1_000).toFixed(1)} s`
+
+const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`
 
 /** A Markdown table with padded columns, as Prettier leaves it. */
 export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {

@@ -7,6 +7,6 @@ export const peerNamespaceOf = (namespace: string): string => `${namespace}-peer
 /** Makes the probe's second namespace, for what must work between namespaces, and returns its name. */
 export async function makePeerNamespace(context: ProbeContext, addon: string): Promise<string> {
   const name = peerNamespaceOf(context.namespace)
-  await makeProbeNamespace(context.kube, name, addon, context.signal)
+  await makeProbeNamespace(context.kube, name, addon, context.signal, context.labels)
   return name
 }

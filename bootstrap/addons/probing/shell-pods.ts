@@ -17,6 +17,8 @@ export interface ShellPod {
   /** Name of a pod of the same probe that this one should not share a node with, where there are several. */
   awayFrom?: string
   volumes?: { claim: string; mountPath: string }[]
+  /** Extended resources that it asks for, by name: `{ 'nvidia.com/gpu': 1 }`. */
+  devices?: Record<string, number>
 }
 
 /** A pod that is Ready. */
@@ -57,7 +59,10 @@ export function shellPod(context: Pick<ProbeContext, 'namespace' | 'shellImage'>
                 env: [{ name: 'SERVES', value: pod.serves }],
                 readinessProbe: { tcpSocket: { port: servedPort }, periodSeconds: 1 },
               }),
-          resources: { requests: { cpu: '5m', memory: '8Mi' } },
+          resources: {
+            requests: { cpu: '5m', memory: '8Mi' },
+            ...(pod.devices === undefined ? {} : { limits: pod.devices }),
+          },
           volumeMounts: (pod.volumes ?? []).map(({ claim, mountPath }) => ({ name: claim, mountPath })),
         },
       ],

@@ -4,6 +4,7 @@ import { runCommand } from '../../process/run-command.ts'
 import type { GoComponent } from '../versions.ts'
 import type { BuildJob } from './component-builder.ts'
 import { extractDebianPackages } from './debian.ts'
+import { reproducibleTar } from './reproducible-tar.ts'
 
 /**
  * Builds the programs of a Go module with the toolchain on PATH. Upstream's own go.mod and go.sum decide every dependency, so a
@@ -57,11 +58,7 @@ export async function buildGo(job: BuildJob<GoComponent>): Promise<void> {
     await runCommand(
       'tar',
       [
-        '--sort=name',
-        '--mtime=@0',
-        '--owner=0',
-        '--group=0',
-        '--numeric-owner',
+        ...reproducibleTar,
         '--mode=u=rwX,go=rX',
         '-cf',
         join(job.outputDirectory, `${output}.tar`),
@@ -129,9 +126,11 @@ async function headerFlags(
   const include = join(job.workDirectory, 'include')
   const unpacked = join(job.workDirectory, 'headers')
   await mkdir(include, { recursive: true })
-  await extractDebianPackages(cgo.debianHeaders, unpacked, job.signal)
-  for (const folder of ['stb', 'nlohmann']) {
-    await cp(join(unpacked, 'usr/include', folder), join(include, folder), { recursive: true })
+  if (cgo.debianHeaders.length > 0) {
+    await extractDebianPackages(cgo.debianHeaders, unpacked, job.signal)
+    for (const folder of ['stb', 'nlohmann']) {
+      await cp(join(unpacked, 'usr/include', folder), join(include, folder), { recursive: true })
+    }
   }
   for (const header of cgo.moduleHeaders) {
     const directory = await downloadModule(

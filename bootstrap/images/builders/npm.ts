@@ -2,8 +2,10 @@ import { copyFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { stat } from 'node:fs/promises'
 import { runCommand } from '../../process/run-command.ts'
+import { npmFiles } from '../component-cache.ts'
 import type { NpmComponent } from '../versions.ts'
 import type { BuildJob } from './component-builder.ts'
+import { reproducibleTar } from './reproducible-tar.ts'
 
 /**
  * Installs a locked set of npm packages, production only and without install scripts, and keeps what the recipe takes:
@@ -13,8 +15,7 @@ import type { BuildJob } from './component-builder.ts'
 export async function buildNpm(job: BuildJob<NpmComponent>): Promise<void> {
   const { recipe, signal, workDirectory } = job
   const source = join(job.paths.repo, 'images', recipe.directory)
-  for (const file of ['package.json', 'package-lock.json'])
-    await copyFile(join(source, file), join(workDirectory, file))
+  for (const file of npmFiles) await copyFile(join(source, file), join(workDirectory, file))
   job.progress('installing')
   await runCommand(
     'npm',
@@ -33,11 +34,7 @@ export async function buildNpm(job: BuildJob<NpmComponent>): Promise<void> {
       await runCommand(
         'tar',
         [
-          '--sort=name',
-          '--mtime=@0',
-          '--owner=0',
-          '--group=0',
-          '--numeric-owner',
+          ...reproducibleTar,
           '-cf',
           join(job.outputDirectory, `${output}.tar`),
           '-C',

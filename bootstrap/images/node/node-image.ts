@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { driverRootFiles, driverRootLinks } from '../../../fixtures/gpu/node-files.ts'
 import { createAssembler, outputPath } from '../assemble.ts'
 import { fileDigest, filesBelow, type BuiltComponent } from '../component-cache.ts'
 import { writeArchive } from '../oci/archive.ts'
@@ -20,14 +21,21 @@ const programs: Record<string, string> = {
   '/usr/local/bin/ctr': 'containerd/ctr',
   '/usr/local/bin/crictl': 'crictl/crictl',
   '/usr/local/bin/kubernetes': 'kubernetes/kubernetes',
+  '/usr/local/bin/k3s-compatible': 'k3s-compatible/k3s-compatible',
   '/opt/cni/bin/loopback': 'cni-plugins/loopback',
   '/opt/cni/bin/bridge': 'cni-plugins/bridge',
   '/opt/cni/bin/ptp': 'cni-plugins/ptp',
   '/opt/cni/bin/host-local': 'cni-plugins/host-local',
   '/opt/cni/bin/portmap': 'cni-plugins/portmap',
+  '/usr/bin/nvidia-ctk': 'nvidia-container-toolkit/nvidia-ctk',
+  '/usr/bin/nvidia-cdi-hook': 'nvidia-container-toolkit/nvidia-cdi-hook',
+  '/usr/bin/nvidia-container-runtime': 'nvidia-container-toolkit/nvidia-container-runtime',
+  ...Object.fromEntries(
+    Object.entries(driverRootFiles).map(([path, output]) => [path, `mock-gpu-driver/${output}`]),
+  ),
 }
 
-const enabledUnits = ['containerd.service', 'kubelet.service']
+const enabledUnits = ['local-cloud-gpu.service', 'containerd.service', 'kubelet.service']
 
 /** Units of a machine that make no sense in a container or cost start time. */
 const maskedUnits = [
@@ -83,12 +91,12 @@ export async function nodeImageKey(
   )) {
     hash.update(await readFile(join(repo, 'images', own)))
   }
-  hash.update(await assemblerSources())
+  hash.update(await assemblerSources(repo))
   return hash.digest('hex').slice(0, 16)
 }
 
-async function assemblerSources(): Promise<string> {
-  const root = join(import.meta.dirname, '..')
+async function assemblerSources(repo: string): Promise<string> {
+  const root = join(repo, 'bootstrap', 'images')
   const files = (await filesBelow(root)).filter(
     (file) =>
       !file.endsWith('.test.ts') && assemblers.some((path) => file === path || file.startsWith(`${path}/`)),
@@ -254,6 +262,7 @@ async function nodeFiles(job: NodeImageJob, crds: string): Promise<LayerEntry[]>
       link(`/etc/systemd/system/multi-user.target.wants/${unit}`, `/etc/systemd/system/${unit}`),
     ),
     ...maskedUnits.map((unit) => link(`/etc/systemd/system/${unit}`, '/dev/null')),
+    ...Object.entries(driverRootLinks).map(([path, target]) => link(path, target)),
     link('/etc/systemd/system/default.target', '/lib/systemd/system/multi-user.target'),
     { kind: 'directory', path: '/etc/kubernetes/manifests' },
     { kind: 'directory', path: '/etc/cni/net.d' },

@@ -7,7 +7,7 @@ import type { Emit } from '../../report/events.ts'
 import { withLock } from '../../state/lock.ts'
 import type { Observation, StepRun } from '../../steps/step.ts'
 import { buildComponents, componentKeys, missingComponents, removeBuildCaches } from '../build-components.ts'
-import { ensureBuildTools } from '../build-tools.ts'
+import { ensureBuildTools, requireBuildSpace } from '../build-tools.ts'
 import type { ImageSource, ImageSupply, PreparedImages } from '../image-source.ts'
 import {
   buildNodeImage,
@@ -39,12 +39,14 @@ export interface PackagesSourceOptions {
 export function createPackagesSource(options: PackagesSourceOptions): ImageSource {
   const { paths, engine } = options
 
-  async function look(): Promise<{
+  interface Look {
     versions: Versions
     keys: Map<string, string>
     key: string
     ref: string
-  }> {
+  }
+
+  async function look(): Promise<Look> {
     const versions = await readVersions(paths.repo)
     const keys = await componentKeys(paths.repo, versions)
     const key = await nodeImageKey(paths.repo, versions, keys)
@@ -88,17 +90,32 @@ export function createPackagesSource(options: PackagesSourceOptions): ImageSourc
     },
 
     // The cache may be shared between checkouts: one process at a time changes it.
-    prepare: (run: StepRun, wanted?: ReadonlySet<string>) =>
-      withLock(
+    async prepare(run: StepRun, wanted?: ReadonlySet<string>): Promise<PreparedImages> {
+      const looked = await look()
+      await requireSpace(looked)
+      return withLock(
         { ...paths, stateDir: paths.cacheDir },
         'images',
         { emit: options.emit, signal: run.signal },
-        () => prepare(run, wanted),
-      ),
+        () => prepare(run, looked, wanted),
+      )
+    },
   }
 
-  async function prepare(run: StepRun, wanted?: ReadonlySet<string>): Promise<PreparedImages> {
-    const { versions, keys, key, ref } = await look()
+  /** Before anything is written there, the lock included. */
+  async function requireSpace({ versions, keys, key }: Look): Promise<void> {
+    if (await findNodeImage(paths.cacheDir, key, { verify: false })) return
+    await requireBuildSpace({
+      cacheDir: paths.cacheDir,
+      compile: mustCompile(versions, await missingComponents(paths, keys)),
+    })
+  }
+
+  async function prepare(
+    run: StepRun,
+    { versions, keys, key, ref }: Look,
+    wanted?: ReadonlySet<string>,
+  ): Promise<PreparedImages> {
     const node = await ensureNode(run, versions, keys, key)
     if (!(await engine.imageExists(ref, run.signal))) {
       run.progress('loading the node image into the engine')
@@ -141,11 +158,17 @@ export function createPackagesSource(options: PackagesSourceOptions): ImageSourc
     const found = await findNodeImage(paths.cacheDir, key, { verify: !inEngine })
     if (found) return found
     const missing = await missingComponents(paths, keys)
-    const compile = missing.some((name) => versions.components[name]?.builder === 'go')
+    if (missing.length > 0) {
+      options.emit({
+        type: 'notice',
+        level: 'info',
+        message: `${String(missing.length)} of ${String(keys.size)} components are built now, into ${paths.cacheDir}: all of them take about 40 minutes on two cores, once. --cache-dir names a folder of another checkout that has them.`,
+      })
+    }
     await ensureBuildTools({
       cacheDir: paths.cacheDir,
       install: options.install,
-      compile,
+      compile: mustCompile(versions, missing),
       signal: run.signal,
       emit: options.emit,
     })
@@ -208,6 +231,9 @@ export function createPackagesSource(options: PackagesSourceOptions): ImageSourc
     return built
   }
 }
+
+const mustCompile = ({ components }: Versions, missing: readonly string[]): boolean =>
+  missing.some((name) => components[name]?.builder === 'go')
 
 const workloadRecipes = (versions: Versions): ImageRecipe[] =>
   versions.images.filter((image) => image.source !== undefined)

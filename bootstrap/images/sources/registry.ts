@@ -3,7 +3,7 @@ import { cp, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import pLimit from 'p-limit'
 import { managedLabel, type Engine } from '../../engine/engine.ts'
-import type { Paths } from '../../plan/options.ts'
+import type { MakerName, Paths } from '../../plan/options.ts'
 import { runCommand } from '../../process/run-command.ts'
 import type { LoadableImage } from '../../providers/provider.ts'
 import type { Observation, StepRun } from '../../steps/step.ts'
@@ -14,15 +14,19 @@ import { readVersions, refsOf, type ImageRecipe, type Versions } from '../versio
 export interface RegistrySourceOptions {
   paths: Paths
   engine: Engine
+  /** Whose nodes the images are for; default kind. */
+  provider?: MakerName
   why: string
 }
 
 /** A pull that takes longer than this is hung. */
 const pullTimeoutMs = 10 * 60_000
 
-/** Reference of the upstream node image. */
-export const upstreamNodeImage = (versions: Versions): string =>
-  `docker.io/kindest/node:${versions.kubernetes}`
+/** Reference of the upstream image for the nodes of a provider: kind's, or the first release of k3s for this Kubernetes. */
+export const upstreamNodeImage = (versions: Versions, provider: MakerName = 'kind'): string =>
+  provider === 'k3s'
+    ? `docker.io/rancher/k3s:${versions.kubernetes}-k3s1`
+    : `docker.io/kindest/node:${versions.kubernetes}`
 
 /** Images that are pulled and loaded into nodes: all but those that the upstream node image holds and those we build. */
 const pulledRecipes = (versions: Versions): ImageRecipe[] =>
@@ -54,9 +58,9 @@ export function createRegistrySource(options: RegistrySourceOptions): ImageSourc
     async observe(run: StepRun): Promise<Observation> {
       const versions = await readVersions(paths.repo)
       const wanted = [
-        upstreamNodeImage(versions),
+        upstreamNodeImage(versions, options.provider),
         ...versions.images
-          .filter((image) => image.role !== 'node' && image.role !== 'base')
+          .filter((image) => image.role !== 'node' && image.role !== 'base' && image.optional !== true)
           .map((image) => image.ref),
       ]
       const there = await Promise.all(wanted.map((ref) => engine.imageExists(ref, run.signal)))
@@ -71,9 +75,11 @@ export function createRegistrySource(options: RegistrySourceOptions): ImageSourc
 
     async prepare(run: StepRun, wanted?: ReadonlySet<string>): Promise<PreparedImages> {
       const versions = await readVersions(paths.repo)
-      const node = upstreamNodeImage(versions)
-      const recipes = pulledRecipes(versions)
+      const node = upstreamNodeImage(versions, options.provider)
       const isWanted = (ref: string): boolean => wanted?.has(ref) ?? true
+      const recipes = pulledRecipes(versions).filter(
+        ({ ref, optional = false }) => !optional || wanted?.has(ref) === true,
+      )
       const limit = pLimit(3)
       let pulled = 0
       const bases = versions.images.filter((image) => image.role === 'base')

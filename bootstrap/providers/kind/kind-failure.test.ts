@@ -3,7 +3,14 @@ import type { ContainerInfo, Engine } from '../../engine/engine.ts'
 import { fakeEngine } from '../../engine/fake-engine.ts'
 import { kindEvidence, nodeEvidence } from './kind-failure.ts'
 
-const node: ContainerInfo = { id: 'i', name: 'c-control-plane', state: 'running', image: 'x', labels: {} }
+const node: ContainerInfo = {
+  id: 'i',
+  name: 'c-control-plane',
+  state: 'running',
+  image: 'x',
+  labels: {},
+  mounts: [],
+}
 const signal = AbortSignal.timeout(10_000)
 
 it('kubeadm’s trace of requests does not bury what it says', () => {

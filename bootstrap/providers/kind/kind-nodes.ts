@@ -1,4 +1,5 @@
 import { clusterLabel, managedLabel, type ContainerInfo } from '../../engine/engine.ts'
+import { controlPlaneFirst } from '../found-nodes.ts'
 import type { FoundCluster, NodeInfo } from '../provider.ts'
 
 /** Labels that kind itself puts on node containers. */
@@ -28,13 +29,7 @@ export function clustersOf(
     .map((name) => {
       const members = containers.filter(({ labels }) => labels[kindClusterLabel] === name)
       const ours = members.every((member) => isOurs(member, name))
-      const nodes = members
-        .map((member) => nodeInfo(member))
-        .sort(
-          (one, other) =>
-            Number(other.role === 'control-plane') - Number(one.role === 'control-plane') ||
-            one.name.localeCompare(other.name, 'en', { numeric: true }),
-        )
+      const nodes = members.map((member) => nodeInfo(member)).sort(controlPlaneFirst)
       return {
         name,
         owner: ours ? 'ours' : 'foreign',
@@ -43,11 +38,3 @@ export function clustersOf(
       }
     })
 }
-
-/** Names that kind gives to up to four nodes, the control plane first. */
-export const nodeNames = (cluster: string): string[] => [
-  `${cluster}-control-plane`,
-  `${cluster}-worker`,
-  `${cluster}-worker2`,
-  `${cluster}-worker3`,
-]

@@ -3,7 +3,7 @@ import type { ContainerInfo } from '../../engine/engine.ts'
 import { clustersOf } from './kind-nodes.ts'
 import { kindProgress } from './kind-progress.ts'
 import { canonicalReference } from '../../images/canonical-reference.ts'
-import { missingArchives, parseCrictlImages } from './loaded-images.ts'
+import { missingArchives, parseCrictlImages } from '../loaded-images.ts'
 
 it.each([
   [
@@ -32,6 +32,7 @@ describe('clusters', () => {
     state,
     image: 'x',
     labels: { 'io.x-k8s.kind.cluster': cluster, 'io.x-k8s.kind.role': role, ...labels },
+    mounts: [],
   })
   const our = (cluster: string) => ({ 'io.local-cloud.managed': 'true', 'io.local-cloud.cluster': cluster })
 

@@ -1,8 +1,9 @@
 import { readFileSync, statSync } from 'node:fs'
 import http from 'node:http'
-import type net from 'node:net'
+import net, { type AddressInfo } from 'node:net'
+
 import path from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import type { ContainerInfo, Engine } from '../../engine/engine.ts'
 import { fakeEngine, type FakeEngine } from '../../engine/fake-engine.ts'
 import { fakeCli, type FakeAnswer, type FakeCli } from '../../engine/testing/fake-cli.ts'
@@ -45,6 +46,7 @@ const node = (
     'io.x-k8s.kind.role': name.includes('worker') ? 'worker' : 'control-plane',
     ...labels,
   },
+  mounts: [],
 })
 
 let fake: FakeEngine
@@ -172,32 +174,65 @@ describe('create', () => {
     expect(fake.calls).toEqual([])
   })
 
-  it('shows the last lines of kind and of the nodes when it fails, then removes the nodes', async () => {
-    const engine: Engine = {
-      ...fake.engine,
-      listContainers: (label, signal) => fake.engine.listContainers(label, signal),
-      ensureNetwork: async (name, labels, signal) => {
-        await fake.engine.ensureNetwork(name, labels, signal)
-        // kind makes the node in the meantime.
-        fake.containers.push(node())
-      },
-      logs: () => Promise.resolve('systemd: started\nkubelet: cannot start\n'),
-    }
+  /** An engine in which kind makes the node before it fails. */
+  const halfway = (): Engine => ({
+    ...fake.engine,
+    listContainers: (label, signal) => fake.engine.listContainers(label, signal),
+    ensureNetwork: async (name, labels, signal) => {
+      await fake.engine.ensureNetwork(name, labels, signal)
+      fake.containers.push(node())
+    },
+    logs: () => Promise.resolve('systemd: started\nkubelet: cannot start\n'),
+  })
+
+  it.each([
+    ['COMMAND_FAILED', 'ERROR: failed to init node with kubeadm', 'kind could not create the cluster c.'],
+    [
+      'NO_DISK_SPACE',
+      'ERROR: failed to create cluster: no space left on device',
+      'kind could not create the cluster c: no space is left on a disk.',
+    ],
+  ])(
+    '%s shows the last lines of kind and of the nodes, then removes the nodes',
+    async (code, words, message) => {
+      const kind = kindProgram({
+        when: 'create cluster *',
+        stderr: `${words}\n`,
+        exit: 1,
+      })
+      await expect(provider(kind, halfway()).create(spec, run())).rejects.toMatchObject({
+        code,
+        message,
+        evidence: [
+          expect.stringContaining('kind create cluster'),
+          words,
+          'node c-control-plane (running):',
+          'systemd: started',
+          'kubelet: cannot start',
+        ],
+      })
+      expect(fake.containers).toEqual([])
+      expect(fake.networks).toEqual([])
+    },
+  )
+
+  it('names an ingress port that was taken while it worked, then removes the nodes', async () => {
+    const somebody = net.createServer()
+    await new Promise<void>((resolve) => somebody.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => {
+      somebody.close()
+    })
+    const { port } = somebody.address() as AddressInfo
     const kind = kindProgram({
       when: 'create cluster *',
-      stderr: 'ERROR: failed to init node with kubeadm\n',
+      stderr: `ERROR: failed to create cluster: Error: cannot listen on the TCP port: listen tcp4 127.0.0.1:${String(port)}: bind: address already in use\n`,
       exit: 1,
     })
-    await expect(provider(kind, engine).create(spec, run())).rejects.toMatchObject({
-      code: 'COMMAND_FAILED',
-      message: 'kind could not create the cluster c.',
-      evidence: [
-        expect.stringContaining('kind create cluster'),
-        'ERROR: failed to init node with kubeadm',
-        'node c-control-plane (running):',
-        'systemd: started',
-        'kubelet: cannot start',
-      ],
+    await expect(
+      provider(kind, halfway()).create({ ...spec, httpPort: port, listenAddress: '127.0.0.1' }, run()),
+    ).rejects.toMatchObject({
+      code: 'PORT_TAKEN',
+      message: expect.stringContaining(`Port ${String(port)} on 127.0.0.1 is in use by`) as string,
     })
     expect(fake.containers).toEqual([])
     expect(fake.networks).toEqual([])
@@ -334,7 +369,7 @@ describe('images', () => {
     await expect(
       provider(undefined, engine).loadImages('c', [{ ref: 'a:1', id: 'sha256:1', archive: '/a.tar' }], run()),
     ).rejects.toMatchObject({
-      code: 'COMMAND_FAILED',
+      code: 'NO_DISK_SPACE',
       evidence: [
         expect.stringMatching(/^\$ podman exec c-control-plane ctr .* < \/a\.tar$/),
         'ctr: no space left on device',

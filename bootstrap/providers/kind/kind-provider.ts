@@ -1,25 +1,31 @@
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
+import { lacksPort } from '../../engine/container-cli.ts'
 import { clusterLabel, managedLabel, type ContainerInfo, type Engine } from '../../engine/engine.ts'
 import { LocalCloudError } from '../../errors/local-cloud-error.ts'
 import { adaptations as findAdaptations, type Adaptation } from '../../host/adaptations.ts'
 import { detectHostLimits } from '../../host/host-limits.ts'
+import { requireIngressPorts } from '../../host/ingress-ports.ts'
 import type { Paths } from '../../plan/options.ts'
-import { redact } from '../../process/redact.ts'
+import { nodeNames } from '../../plan/plan.ts'
 import { runCommand, throwIfAborted, type CommandOptions } from '../../process/run-command.ts'
 import type { Emit } from '../../report/events.ts'
 import type { StepRun } from '../../steps/step.ts'
 import { kindPath } from '../../tools/kind.ts'
+import { adaptsContainerd, completedMark, deriveNodeImage, requireNodeImage } from '../cluster-image.ts'
+import { isWhole } from '../found-nodes.ts'
+import { loadIntoNodes, runInNode } from '../in-node.ts'
+import { removeEmptyFolder } from '../remove-empty-folder.ts'
+import { removeNetworksAndImages } from '../remove-labelled.ts'
+import { requireNames } from '../require-names.ts'
 import type { ClusterProvider, ClusterSpec, FoundCluster, LoadableImage } from '../provider.ts'
-import { whyNotReady } from './api-ready.ts'
+import { waitForApi } from '../wait-for-api.ts'
+import { writeContainerLogs } from '../write-container-logs.ts'
 import { kindEvidence, nodeEvidence } from './kind-failure.ts'
 import { kindConfig } from './kind-config.ts'
-import { clustersOf, isOurs, kindClusterLabel, nodeNames } from './kind-nodes.ts'
+import { clustersOf, isOurs, kindClusterLabel } from './kind-nodes.ts'
 import { kindProgress } from './kind-progress.ts'
 import { ensureLibModules, removeLibModules } from './lib-modules.ts'
-import { missingArchives, parseCrictlImages } from './loaded-images.ts'
-import { adaptsContainerd, completedMark, deriveNodeImage } from './node-image.ts'
 
 export interface KindProviderOptions {
   engine: Engine
@@ -33,14 +39,10 @@ export interface KindProviderOptions {
   libModules?: string
 }
 
-/** Milliseconds that an API server may take to come back after its node was started. */
-const restartMs = 120_000
-/** Milliseconds between two looks at the API server. */
-const lookMs = 300
+/** Nodes that a cluster can have. */
+const mostNodes = 4
 /** Milliseconds that the clean-up after a failed creation may take. */
 const cleanUpMs = 60_000
-/** Lines of a node's log that explain a failure. */
-const evidenceLines = 15
 
 /** Clusters made by the kind program, known as ours by the labels of their node image. */
 export function createKindProvider(options: KindProviderOptions): ClusterProvider {
@@ -91,18 +93,14 @@ export function createKindProvider(options: KindProviderOptions): ClusterProvide
     const found = await find(name, signal)
     if (found?.owner === 'foreign') throw foreign(name)
     if (found !== undefined) {
-      if (
-        found.complete === true &&
-        found.nodes.length === spec.nodes &&
-        found.nodes.every((node) => node.running)
-      ) {
-        await waitForApi(name, run)
+      if (isWhole(found, spec.nodes)) {
+        await ready(name, run)
         return
       }
       run.progress(`removing what is left of an earlier ${name}`)
       await remove(name, signal)
     }
-    if (spec.nodes > 1 && !engine.resolvesNames) throw noNames(spec.nodes)
+    requireNames(engine, spec.nodes)
     const adaptations = hostNeeds()
     for (const { effect, message } of adaptations) {
       if (effect.kind === 'kubelet' || effect.kind === 'restrict-oom-scores' || effect.kind === 'warning') {
@@ -113,12 +111,7 @@ export function createKindProvider(options: KindProviderOptions): ClusterProvide
       ensureLibModules(paths.stateDir, emit, options.libModules)
     mkdirSync(folder(name), { recursive: true })
     run.progress('preparing the node image')
-    const source = await engine.inspectImage(spec.nodeImage, signal)
-    if (source === undefined) {
-      throw new LocalCloudError('IMAGE_MISSING', {
-        message: `The node image ${spec.nodeImage} is not in ${engine.kind}.`,
-      })
-    }
+    const source = await requireNodeImage(engine, spec.nodeImage, signal)
     const [image] = await Promise.all([
       deriveNodeImage(engine, { cluster: name, nodeImage: spec.nodeImage, folder: folder(name), signal }),
       engine.ensureNetwork(network(name), labels(name), signal),
@@ -133,14 +126,15 @@ export function createKindProvider(options: KindProviderOptions): ClusterProvide
         imageAdaptsContainerd: adaptsContainerd(source.labels),
       }),
     )
-    await createNodes(name, config, run)
+    await createNodes(spec, config, run)
     chmodSync(kubeconfigFile(name), 0o600)
-    await waitForApi(name, run, readFileSync(kubeconfigFile(name), 'utf8'))
+    await ready(name, run, readFileSync(kubeconfigFile(name), 'utf8'))
     await engine.tag(image, completedMark(name), signal)
   }
 
   /** Failed nodes are kept until they were asked why, then removed; interrupted ones stay, labelled, for the next `up` or `down`. */
-  async function createNodes(name: string, config: string, run: StepRun): Promise<void> {
+  async function createNodes(spec: ClusterSpec, config: string, run: StepRun): Promise<void> {
+    const { name } = spec
     const argv = [
       'create',
       'cluster',
@@ -162,13 +156,18 @@ export function createKindProvider(options: KindProviderOptions): ClusterProvide
         },
       })
     } catch (error) {
-      if (!(error instanceof LocalCloudError) || error.code !== 'COMMAND_FAILED') throw error
+      if (!(error instanceof LocalCloudError) || !['COMMAND_FAILED', 'NO_DISK_SPACE'].includes(error.code))
+        throw error
       const cleanUp = AbortSignal.timeout(cleanUpMs)
       const evidence = await evidenceOf(name, cleanUp)
       await remove(name, cleanUp)
-      throw new LocalCloudError('COMMAND_FAILED', {
-        message: `kind could not create the cluster ${name}.`,
-        hint: 'Read the last lines of kind and of the nodes; the half-made nodes were removed.',
+      if (lacksPort(error)) await requireIngressPorts(spec)
+      const full = error.code === 'NO_DISK_SPACE'
+      throw new LocalCloudError(error.code, {
+        message: `kind could not create the cluster ${name}${full ? ': no space is left on a disk' : ''}.`,
+        ...(full
+          ? {}
+          : { hint: 'Read the last lines of kind and of the nodes; the half-made nodes were removed.' }),
         evidence: [...error.evidence.slice(0, 1), ...kindEvidence(lines), ...evidence],
         cause: error,
       })
@@ -180,48 +179,14 @@ export function createKindProvider(options: KindProviderOptions): ClusterProvide
     return (await Promise.all(containers.map((container) => nodeEvidence(engine, container, signal)))).flat()
   }
 
-  function noNames(nodes: number): LocalCloudError {
-    return new LocalCloudError('MISSING_TOOL', {
-      message: `A cluster of ${String(nodes)} nodes needs container names to resolve, and ${engine.kind} on this machine does not do that.`,
-      hint: 'Remove all podman containers, install netavark and aardvark-dns (Debian, Ubuntu: apt-get install netavark aardvark-dns) and run the command again, or use one node.',
+  const ready = (name: string, run: StepRun, known?: string): Promise<void> =>
+    waitForApi({
+      name,
+      run,
+      known,
+      kubeconfig: (signal) => kubeconfig(name, signal),
+      evidence: (signal) => evidenceOf(name, signal),
     })
-  }
-
-  /** `config`: a kubeconfig that is known already; else the node is asked for it. */
-  async function waitForApi(name: string, run: StepRun, config?: string): Promise<void> {
-    const { signal } = run
-    const deadline = AbortSignal.timeout(restartMs)
-    const either = AbortSignal.any([signal, deadline])
-    let known = config
-    let why: string | undefined
-    for (;;) {
-      known ??= await nodeKubeconfig(name, either)
-      const seen = known === undefined ? 'its node gives no kubeconfig yet' : await whyNotReady(known, either)
-      throwIfAborted(signal)
-      if (seen === undefined) return
-      if (deadline.aborted) {
-        throw new LocalCloudError('API_UNREACHABLE', {
-          message: `The API server of ${name} did not answer within ${String(restartMs / 1000)} s: ${why ?? seen}.`,
-          hint: 'Run the command again with --recreate, which makes the cluster anew.',
-          evidence: await evidenceOf(name, signal),
-        })
-      }
-      if (seen !== why) run.progress(`waiting for the API server: ${seen}`)
-      why = seen
-      await delay(lookMs, undefined, { signal: either }).catch(() => undefined)
-    }
-  }
-
-  /** Undefined while the node cannot give it. */
-  async function nodeKubeconfig(name: string, signal: AbortSignal): Promise<string | undefined> {
-    try {
-      return await kubeconfig(name, signal)
-    } catch (error) {
-      if (signal.aborted || (error instanceof LocalCloudError && error.code === 'COMMAND_FAILED'))
-        return undefined
-      throw error
-    }
-  }
 
   const kubeconfig = (name: string, signal: AbortSignal): Promise<string> =>
     runKind(['get', 'kubeconfig', '--name', name], name, { signal })
@@ -242,7 +207,7 @@ export function createKindProvider(options: KindProviderOptions): ClusterProvide
           }),
       )
     }
-    await waitForApi(name, run)
+    await ready(name, run)
   }
 
   async function loadImages(name: string, images: readonly LoadableImage[], run: StepRun): Promise<void> {
@@ -251,36 +216,7 @@ export function createKindProvider(options: KindProviderOptions): ClusterProvide
     if (found === undefined)
       throw new LocalCloudError('NO_CLUSTER', { message: `There is no kind cluster ${name}.` })
     if (found.owner === 'foreign') throw foreign(name)
-    await Promise.all(found.nodes.map((node) => loadIntoNode(node.name, images, run)))
-  }
-
-  async function loadIntoNode(node: string, images: readonly LoadableImage[], run: StepRun): Promise<void> {
-    const { signal } = run
-    const listed = await inNode(node, ['crictl', 'images', '--output', 'json'], { signal })
-    for (const archive of missingArchives(images, parseCrictlImages(listed))) {
-      run.progress(`loading ${path.basename(archive)} into ${node}`)
-      await inNode(
-        node,
-        ['ctr', '--namespace=k8s.io', 'images', 'import', '--local', '--snapshotter', 'overlayfs', '-'],
-        { signal, stdinFile: archive },
-      )
-    }
-  }
-
-  async function inNode(
-    node: string,
-    argv: readonly string[],
-    options: { signal: AbortSignal; stdinFile?: string },
-  ): Promise<string> {
-    const result = await engine.exec(node, argv, options)
-    if (result.exitCode === 0) return result.stdout
-    throw new LocalCloudError('COMMAND_FAILED', {
-      message: `${argv[0] ?? ''} in node ${node} ended with exit code ${String(result.exitCode)}.`,
-      evidence: [
-        `$ ${engine.kind} exec ${node} ${argv.join(' ')}${options.stdinFile === undefined ? '' : ` < ${options.stdinFile}`}`,
-        ...redact(result.stderr).trimEnd().split('\n').slice(-evidenceLines),
-      ],
-    })
+    await loadIntoNodes(engine, found.nodes, images, run)
   }
 
   /** From labels alone: kind itself is not needed, nor is anything in the state directory. */
@@ -290,21 +226,18 @@ export function createKindProvider(options: KindProviderOptions): ClusterProvide
     await Promise.all(ours.map((container) => engine.remove(container.id, signal)))
     // kind gives podman nodes a volume with the node's name as its label; docker removes volumes with their containers.
     if (engine.kind === 'podman') {
-      const nodes = new Set([...nodeNames(name), ...ours.map((container) => container.name)])
+      const nodes = new Set([
+        ...nodeNames(name, mostNodes).map((node) => node.name),
+        ...ours.map((container) => container.name),
+      ])
       const volumes = await Promise.all([...nodes].map((node) => engine.listVolumes(node, signal)))
       await Promise.all(volumes.flat().map((volume) => engine.removeVolume(volume, signal)))
     }
-    const [networks, images] = await Promise.all([
-      engine.listNetworks(`${clusterLabel}=${name}`, signal),
-      engine.listImages(`${clusterLabel}=${name}`, signal),
-    ])
-    for (const found of networks) await engine.removeNetwork(found, signal)
-    for (const { id, refs } of images) {
-      for (const ref of refs.length === 0 ? [id] : refs) await engine.removeImage(ref, signal)
-    }
+    await removeNetworksAndImages(engine, name, signal)
     for (const file of ['kind.yaml', 'kubeconfig', 'kubeconfig.lock', 'node-image']) {
       rmSync(path.join(folder(name), file), { recursive: true, force: true })
     }
+    removeEmptyFolder(folder(name))
   }
 
   async function deleteCluster(name: string, run: StepRun): Promise<void> {
@@ -325,15 +258,8 @@ export function createKindProvider(options: KindProviderOptions): ClusterProvide
   }
 
   async function exportLogs(name: string, directory: string, signal: AbortSignal): Promise<void> {
-    mkdirSync(directory, { recursive: true })
     const containers = await containersOf(name, signal)
-    await Promise.all(
-      containers.map(async (container) => {
-        mkdirSync(path.join(directory, container.name), { recursive: true })
-        const text = await engine.logs(container.name, { tail: 20_000, signal })
-        writeFileSync(path.join(directory, container.name, 'container.log'), text)
-      }),
-    )
+    await writeContainerLogs(engine, containers, directory, signal)
     if (!containers.some((container) => container.state === 'running')) return
     try {
       await runKind(['export', 'logs', directory, '--name', name], name, { signal })
@@ -357,6 +283,7 @@ export function createKindProvider(options: KindProviderOptions): ClusterProvide
       return kubeconfig(name, signal)
     },
     loadImages,
+    runInNode: (node, argv, options) => runInNode(engine, node, argv, options),
     start,
     delete: deleteCluster,
     exportLogs,

@@ -24,7 +24,7 @@ export const probe: Probe = async (context) => {
   const ref = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', name: 'claim', namespace }
   await kube.apply([claimObject(namespace)], { signal, dryRun: 'skip' })
 
-  const waiting = await waitsForConsumer(context, ref)
+  const waiting = context.theirs === true ? undefined : await waitsForConsumer(context, ref)
   if (waiting !== undefined) return fail(waiting)
 
   const pod = { volumes: [{ claim: 'claim', mountPath: '/data' }] }
@@ -53,18 +53,21 @@ export const probe: Probe = async (context) => {
     { apiVersion: 'v1', kind: 'Pod', name: 'reader', namespace },
     { signal, wait: true, gracePeriodSeconds: 0 },
   )
+  const volumeRef = { apiVersion: 'v1', kind: 'PersistentVolume', name: volume }
+  const policy = (await kube.get(volumeRef, signal))?.spec as
+    { persistentVolumeReclaimPolicy?: string } | undefined
   await kube.delete(ref, { signal, wait: true })
-  const left = await missed(
-    context,
-    { apiVersion: 'v1', kind: 'PersistentVolume', name: volume },
-    absent,
-    goneMs,
-  )
+  if (context.theirs === true && policy?.persistentVolumeReclaimPolicy !== 'Delete')
+    return {
+      result: 'pass',
+      seen: `${volume} kept its bytes from one pod to the next; its class keeps it: kubectl delete persistentvolume ${volume}`,
+    }
+  const left = await missed(context, volumeRef, absent, goneMs)
   if (left !== undefined) return fail(`the claim is gone but volume ${volume} is left: ${left}`)
 
   return {
     result: 'pass',
-    seen: `${volume} waited for its pod, kept its bytes from one pod to the next, and went with its claim`,
+    seen: `${volume} ${context.theirs === true ? '' : 'waited for its pod, '}kept its bytes from one pod to the next, and went with its claim`,
   }
 }
 

@@ -12,9 +12,10 @@ const routeMs = 60_000
 export const probe: Probe = async (context) => {
   const { kube, namespace, signal } = context
   const known = `${namespace}.test`
+  const className = context.theirs === true ? await theirClass(context) : undefined
   await Promise.all([
     startShellPods(context, [{ name: 'server', serves: text }]),
-    kube.apply([serviceFor('server', { name: 'server', namespace }), ingress(namespace, known)], {
+    kube.apply([serviceFor('server', { name: 'server', namespace }), ingress(namespace, known, className)], {
       signal,
       dryRun: 'skip',
     }),
@@ -53,13 +54,24 @@ function describe(answer: HostAnswer, status: number): string {
   return answer.status === status ? `${String(status)} with another text` : String(answer.status)
 }
 
-/** Without a class, so that the default one is proven as well. */
-function ingress(namespace: string, host: string): KubeObject {
+/** The class to be named where no class is the default. */
+async function theirClass({ kube, signal }: ProbeContext): Promise<string | undefined> {
+  const classes = await kube.list({ apiVersion: 'networking.k8s.io/v1', kind: 'IngressClass' }, signal)
+  return classes.some(
+    ({ metadata }) => metadata.annotations?.['ingressclass.kubernetes.io/is-default-class'] === 'true',
+  )
+    ? undefined
+    : classes[0]?.metadata.name
+}
+
+/** On clusters of ours without a class, so that the default one is proven as well. */
+function ingress(namespace: string, host: string, className: string | undefined): KubeObject {
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'Ingress',
     metadata: { name: 'server', namespace, labels: { 'app.kubernetes.io/managed-by': 'local-cloud' } },
     spec: {
+      ...(className === undefined ? {} : { ingressClassName: className }),
       rules: [
         {
           host,

@@ -1,0 +1,39 @@
+import { LocalCloudError } from '../errors/local-cloud-error.ts'
+import type { UpOptions } from '../plan/options.ts'
+import type { Addon } from './addon.ts'
+
+/** The add-on that is the pod network, and enforces policies. */
+export const networkAddon = 'cilium'
+
+/**
+ * The add-ons that are wanted, with all that they need, in the order given. With the nodes' own network the network add-on is none of them, and on
+ * an existing cluster none that fits only clusters of ours.
+ * @throws LocalCloudError BAD_VALUE naming those that there are when one is not known
+ */
+export function chooseAddons(
+  known: readonly Addon[],
+  { addons, cni, provider }: Pick<UpOptions, 'addons' | 'cni'> & Partial<Pick<UpOptions, 'provider'>>,
+): Addon[] {
+  const possible = known.filter(({ name, ownClustersOnly = false }) =>
+    provider === 'existing' ? !ownClustersOnly : cni === 'cilium' || name !== networkAddon,
+  )
+  if (addons === 'all') return possible
+  const wanted = new Set<string>()
+  const add = (name: string): void => {
+    if (wanted.has(name)) return
+    wanted.add(name)
+    const addon = possible.find((one) => one.name === name)
+    for (const need of addon?.needs ?? []) add(need)
+  }
+  for (const name of addons) {
+    if (!possible.some((addon) => addon.name === name)) {
+      throw new LocalCloudError('BAD_VALUE', {
+        message: `--addons cannot name ${name}${provider === 'existing' && known.some((addon) => addon.name === name) ? ' with --provider existing: it fits only clusters that are made here' : ''}; there are ${possible.map((addon) => addon.name).join(', ')}.`,
+      })
+    }
+    add(name)
+  }
+  // Without a network nothing that runs in pods works.
+  if (cni === 'cilium' && provider !== 'existing' && addons.length > 0) add(networkAddon)
+  return possible.filter(({ name }) => wanted.has(name))
+}

@@ -1,0 +1,78 @@
+import { chooseAddons } from '../addons/choose-addons.ts'
+import { resolveGpu } from '../gpu/resolve-gpu.ts'
+import type { GpuPlan } from '../plan/gpu-plan.ts'
+import type { UpOptions } from '../plan/options.ts'
+import { makePlan, type Plan } from '../plan/plan.ts'
+import type { Emit } from '../report/events.ts'
+import { readPatches } from './cluster.ts'
+import { findAccess, requireSameOrigin } from './on-existing/access.ts'
+import { existingUpSteps, type ExistingGraph } from './on-existing/up-steps.ts'
+import { createSession, type Session } from './session.ts'
+import type { Tools } from './tools.ts'
+import { upSteps, type UpGraph } from './up-steps.ts'
+
+export interface UpRequest {
+  options: UpOptions
+  tools: Tools
+  /** Recorded in the cluster. */
+  toolVersion: string
+  emit: Emit
+  signal: AbortSignal
+  /** Milliseconds that the whole command has left; default without end. */
+  remainingMs?: () => number
+}
+
+/**
+ * What it takes to bring everything to where the options want it: a session, the plan, and the graph of steps. Nothing is changed.
+ * @throws LocalCloudError BAD_VALUE for a context or an add-on that there is not; CHANGE_NEEDS_RECREATE when the name is taken by a cluster
+ * of the other kind, made here or existing
+ */
+export async function prepareUp(
+  request: UpRequest,
+): Promise<{ session: Session; plan: Plan; graph: UpGraph & Partial<ExistingGraph> }> {
+  const { options, tools, emit, signal, remainingMs } = request
+  await requireSameOrigin(options.paths, options)
+  const access = options.provider === 'existing' ? await findAccess(options.paths, options) : undefined
+  const session = createSession({
+    name: options.name,
+    paths: options.paths,
+    images: options.images,
+    tools,
+    emit,
+    signal,
+    ...(access ? { existing: access } : {}),
+    ...(remainingMs === undefined ? {} : { remainingMs }),
+  })
+  // Begun now, for it takes as long as reading the add-ons; the steps that need it meet its error again.
+  session.look().catch(() => undefined)
+  const gpu = await gpuOf(request, session)
+  const [known, kubeadmPatches] = await Promise.all([
+    tools.addons(signal, gpu),
+    readPatches(options.kubeadmPatches),
+  ])
+  const addons = chooseAddons(known, options)
+  const plan = makePlan(options, { addons, kubeadmPatches, ...(gpu === undefined ? {} : { gpu }) })
+  const { toolVersion } = request
+  return {
+    session,
+    plan,
+    graph: access
+      ? existingUpSteps(session, { options, plan, addons, known, access, toolVersion })
+      : upSteps(session, options, plan, addons, toolVersion),
+  }
+}
+
+/** What `--gpu` comes to on this machine; for a real card also whether a node can be given it. */
+async function gpuOf(
+  { options: { gpu, name }, tools, emit, signal }: UpRequest,
+  session: Session,
+): Promise<GpuPlan | undefined> {
+  if (gpu === undefined) return undefined
+  const { plan, notice } = resolveGpu(
+    gpu,
+    gpu.tier === 'mock' ? { reason: 'the mock was asked for' } : await tools.gpuCards(signal),
+  )
+  if (notice !== undefined) emit({ type: 'notice', level: 'warning', message: notice })
+  if (plan.tier === 'real') await tools.requireGpuHost(await session.engine(), name, signal)
+  return plan
+}

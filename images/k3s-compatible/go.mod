@@ -1,0 +1,3 @@
+module k3s-compatible
+
+go 1.26
