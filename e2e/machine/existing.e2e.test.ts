@@ -117,11 +117,38 @@ const foreignObjects: KubeObject[] = [
 /** Made by the network for pods of anybody, and removed by it some time later. */
 const ofTheNetwork = /^(deleted|made): CiliumIdentity /
 
-/** The state of every object. Of pods without their status: the kubelets of others write it when it suits them, as after an image was loaded. */
-const look = (stop: AbortSignal): Promise<Map<string, ObjectState>> =>
-  snapshot(theirs.kube, stop, { withoutStatus: ['Pod'] })
+/** Written by controllers of the cluster whenever a pod of anybody becomes ready, or is not for a moment: nothing that a command of ours would write. */
+const derived = /^\w+: (CiliumEndpoint|EndpointSlice|Endpoints) /
 
-/** The same, when nobody has written for a while. */
+/**
+ * The state of every object. Of pods and what makes them without their status: the kubelets and controllers of others write it when it suits
+ * them, as after an image was loaded.
+ */
+const look = (stop: AbortSignal): Promise<Map<string, ObjectState>> =>
+  snapshot(theirs.kube, stop, {
+    withoutStatus: ['Pod', 'ReplicaSet', 'Deployment', 'DaemonSet', 'StatefulSet'],
+  })
+
+/** What somebody has written to the cluster between the two. */
+const written = (...[one, other]: Parameters<typeof differences>): string[] =>
+  differences(one, other).filter((line) => !derived.test(line))
+
+/** Pods on their way in or out: as long as there is one, what belongs to it still changes. */
+async function unsettled(stop: AbortSignal): Promise<string[]> {
+  const pods = await theirs.kube.list({ apiVersion: 'v1', kind: 'Pod' }, stop)
+  return pods
+    .filter(({ metadata, status }) => {
+      const { phase, conditions = [] } = (status ?? {}) as {
+        phase?: string
+        conditions?: { type: string; status: string }[]
+      }
+      const isReady = conditions.some((one) => one.type === 'Ready' && one.status === 'True')
+      return metadata.deletionTimestamp !== undefined || (phase !== 'Succeeded' && !isReady)
+    })
+    .map((pod) => `${refWords(refOf(pod))} is on its way in or out`)
+}
+
+/** The same, when every pod is ready and nobody has written for a while. */
 async function quiet(): Promise<Map<string, ObjectState>> {
   let last = await look(signal())
   await stableFor(
@@ -129,7 +156,7 @@ async function quiet(): Promise<Map<string, ObjectState>> {
     'the cluster is quiet',
     async (stop) => {
       const now = await look(stop)
-      const changes = differences(last, now)
+      const changes = [...(await unsettled(stop)), ...differences(last, now)]
       last = now
       return { ok: changes.length === 0, seen: changes.join('; ') || `${String(now.size)} objects unchanged` }
     },
@@ -206,7 +233,7 @@ describe('refused, and nothing is changed', () => {
   it('images that nobody has, before anything else is made', async () => {
     const error = await refused(await onTheirs(), 3, 'IMAGE_NOT_SUPPLIED')
     expect(JSON.stringify(error?.['evidence'])).toContain('docker.io/library/slate:local')
-    expect(differences(before, await look(signal()))).toEqual([])
+    expect(written(before, await look(signal()))).toEqual([])
   })
 
   it('an add-on that the cluster has from somebody else', async () => {
@@ -275,7 +302,7 @@ describe('on the cluster of others', () => {
     const ended = await ours.command('up', ['--provider', 'existing', '--ingress-url', theirs.ingressUrl])
     ok(ended)
     expect(linesOf(ended).at(-1)).toMatchObject({ changed: false })
-    expect(differences(there, await look(signal()))).toEqual([])
+    expect(written(there, await look(signal()))).toEqual([])
     await foreignIsUntouched()
   })
 
@@ -377,5 +404,5 @@ async function isAsBefore(): Promise<void> {
   const { kube } = theirs
   expect(await kube.get(refOf(namespaceOf(ownNamespace(ours.name))), signal())).toBeUndefined()
   const after = await quiet()
-  expect(differences(before, after).filter((line) => !ofTheNetwork.test(line))).toEqual([])
+  expect(written(before, after).filter((line) => !ofTheNetwork.test(line))).toEqual([])
 }
