@@ -79,7 +79,8 @@ describe('facts of the README', () => {
       ...Object.keys(diffFlags),
       ...Object.keys(e2eFlags),
     ])
-    const others = ['resolve', 'kubeconfig']
+    const ofCi = [...ci.matchAll(/^ +--([a-z-]+)\)/gm)].map(([, flag]) => flag)
+    const others = ['resolve', 'kubeconfig', ...ofCi]
     const named = [...readme.matchAll(/(?<![\w-])--([a-z][a-z-]+)/g)].map(([, flag = '']) => flag)
     expect(named.filter((flag) => !known.has(flag) && !others.includes(flag))).toEqual([])
   })

@@ -13,11 +13,12 @@ const onSeveralNodes = [
   'gpu: when there is none left › a node without GPUs takes no pod that asks for one',
 ]
 
-it(
-  'three nodes prove what one cannot: spreading, a drain, and nodes without GPUs',
-  async () => {
-    await using cluster = await ownCluster('several')
-    const made = await cluster.command('up', ['--images', 'packages', '--nodes', '3', '--gpu=mock:4'])
+it.each(['kind', 'k3s'])(
+  'three nodes of %s prove what one cannot: spreading, a drain, and nodes without GPUs',
+  async (provider) => {
+    await using cluster = await ownCluster(`several-${provider}`)
+    const flags = ['--provider', provider, '--images', 'packages', '--nodes', '3', '--gpu=mock:4']
+    const made = await cluster.command('up', flags)
     expect(made.exitCode, made.stdout.slice(-3_000) + made.stderr.slice(-2_000)).toBe(0)
     const directory = path.join(cluster.stateDir, 'report')
     const words = await new Promise<string>((resolve) => {
