@@ -5,6 +5,7 @@ import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import type { Paths } from '../plan/options.ts'
 import { runCommand } from '../process/run-command.ts'
 import type { Emit } from '../report/events.ts'
+import { buildProgress } from './build-progress.ts'
 import { buildC } from './builders/c.ts'
 import { buildDebian } from './builders/debian.ts'
 import { buildGo } from './builders/go.ts'
@@ -77,27 +78,22 @@ export async function buildComponents(job: BuildComponentsJob): Promise<Map<stri
   const lanes = { go: pLimit(1), other: pLimit(1) }
   const stop = new AbortController()
   const signal = AbortSignal.any([job.signal, stop.signal])
-  let finished = 0
+  const start = buildProgress(toBuild.length, (line) => {
+    job.progress(line)
+  })
   const outcomes = await Promise.allSettled(
     toBuild.map((name) => {
       const recipe = versions.components[name]
       if (!recipe) throw new Error(`no recipe for ${name}`)
       return lanes[recipe.builder === 'go' ? 'go' : 'other'](async () => {
         signal.throwIfAborted()
-        const started = Date.now()
-        const tell = (message: string): void => {
-          job.progress(
-            `[${String(finished)}/${String(toBuild.length)}] ${name} ${recipe.version}: ${message} (${elapsed(started)})`,
-          )
-        }
-        tell('starting')
+        const its = start(`${name} ${recipe.version}`)
         try {
           const component = await storeComponent(paths.cacheDir, name, keys.get(name) ?? '', (folders) =>
-            build(name, recipe, { ...job, signal, ...folders, progress: tell }),
+            build(name, recipe, { ...job, signal, ...folders, progress: its.tell }),
           )
           built.set(name, component)
-          finished += 1
-          tell('built')
+          its.built()
         } catch (error) {
           stop.abort(error)
           throw error
@@ -156,11 +152,4 @@ async function boundGoCache(cacheDir: string, signal: AbortSignal): Promise<void
 function firstCause(outer: AbortSignal, stop: AbortSignal, fallback: unknown): unknown {
   if (outer.aborted) return outer.reason instanceof LocalCloudError ? outer.reason : fallback
   return stop.reason instanceof Error ? stop.reason : fallback
-}
-
-const elapsed = (since: number): string => {
-  const seconds = Math.round((Date.now() - since) / 1000)
-  return seconds < 60
-    ? `${String(seconds)} s`
-    : `${String(Math.floor(seconds / 60))} min ${String(seconds % 60)} s`
 }
