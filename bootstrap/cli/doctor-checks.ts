@@ -204,11 +204,7 @@ function images(facts: DoctorFacts): Finding[] {
       : warn('container registry', registry.reason, 'Images are built from packages, or come from a bundle.'),
     goIsFine
       ? ok('Go', goVersion ?? '')
-      : problem(
-          'Go',
-          goVersion ?? 'none',
-          `Go ${minimumGo} or newer builds the images and kind: go.dev/dl`,
-        ),
+      : problem('Go', goVersion ?? 'none', `Go ${minimumGo} or newer builds the images and kind: go.dev/dl`),
     missingTools.length === 0
       ? ok('build tools', 'there')
       : debian && limits.root

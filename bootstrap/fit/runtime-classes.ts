@@ -24,9 +24,7 @@ export function neededRuntimeClasses(objects: readonly KubeObject[]): NeededRunt
     const entry = needed.get(name) ?? { name, by: [] }
     needed.set(name, entry)
     const { namespace } = object.metadata
-    entry.by.push(
-      `${object.kind} ${namespace === undefined ? '' : `${namespace}/`}${object.metadata.name}`,
-    )
+    entry.by.push(`${object.kind} ${namespace === undefined ? '' : `${namespace}/`}${object.metadata.name}`)
   }
   return [...needed.values()]
 }

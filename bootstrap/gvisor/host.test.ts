@@ -4,13 +4,17 @@ import { judgeGvisorHost, readGvisorHost } from './host.ts'
 
 const files: Record<string, string> = {
   '/proc/sys/kernel/osrelease': '6.1.0-13-amd64\n',
-  '/proc/sys/kernel/seccomp/actions_avail': 'kill_process kill_thread trap errno user_notif trace log allow\n',
+  '/proc/sys/kernel/seccomp/actions_avail':
+    'kill_process kill_thread trap errno user_notif trace log allow\n',
   '/proc/sys/kernel/yama/ptrace_scope': '1\n',
   '/proc/sys/user/max_user_namespaces': '96365\n',
   '/proc/self/status': 'Name:\tnode\nCapBnd:\t000001fffeffffff\n',
 }
 
-const world = (changed: Record<string, string | undefined> = {}, other: Partial<HostWorld> = {}): HostWorld => ({
+const world = (
+  changed: Record<string, string | undefined> = {},
+  other: Partial<HostWorld> = {},
+): HostWorld => ({
   platform: 'linux',
   arch: 'x64',
   uid: 0,

@@ -7,11 +7,7 @@ import type { Step, StepRun } from './step.ts'
  * Finds out before anything is made whether nodes can have the programs that add-ons need: the images of a registry have none of them.
  * @throws LocalCloudError NODE_PROGRAM_MISSING, from `observe`
  */
-export function nodeProgramsStep(
-  session: Session,
-  addons: readonly Addon[],
-  needs: readonly string[],
-): Step {
+export function nodeProgramsStep(session: Session, addons: readonly Addon[], needs: readonly string[]): Step {
   const who = addons.map(({ title }) => title).join(', ')
   return {
     id: 'node-programs',

@@ -120,7 +120,9 @@ describe('refused before anything is made', () => {
     world.source = 'registry'
     const error = await refusal(asked)
     expect(error).toMatchObject({ code: 'NODE_PROGRAM_MISSING', exitCode: 3 })
-    expect(error.message).toContain('gVisor needs: /usr/local/bin/runsc, /usr/local/bin/shim; nothing was changed')
+    expect(error.message).toContain(
+      'gVisor needs: /usr/local/bin/runsc, /usr/local/bin/shim; nothing was changed',
+    )
     expectUntouched()
   })
 

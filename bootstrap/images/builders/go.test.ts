@@ -19,7 +19,10 @@ beforeEach(async () => {
       when: 'mod vendor',
       then: `mkdir -p vendor/example.org/dependency && echo 'package words // theirs' > ${theirs}`,
     },
-    { when: 'build -mod=vendor*', then: `while [ "$1" != -o ]; do shift; done; cat main.go ${theirs} > "$2"` },
+    {
+      when: 'build -mod=vendor*',
+      then: `while [ "$1" != -o ]; do shift; done; cat main.go ${theirs} > "$2"`,
+    },
     { when: 'build -mod=readonly*', then: `while [ "$1" != -o ]; do shift; done; cat main.go > "$2"` },
   ])
   vi.stubEnv('PATH', `${join(root, 'bin')}:${process.env['PATH'] ?? ''}`)
@@ -53,12 +56,12 @@ describe('vendored dependencies', () => {
   })
 
   it('are refused when there is no such file to replace', async () => {
-    await expect(
-      build({ vendor: { 'example.org/dependency/gone.go': './words.go' } }),
-    ).rejects.toMatchObject({
-      code: 'BUILD_FAILED',
-      message: 'No dependency has the file example.org/dependency/gone.go, which ./words.go is to replace.',
-    })
+    await expect(build({ vendor: { 'example.org/dependency/gone.go': './words.go' } })).rejects.toMatchObject(
+      {
+        code: 'BUILD_FAILED',
+        message: 'No dependency has the file example.org/dependency/gone.go, which ./words.go is to replace.',
+      },
+    )
   })
 
   it('are not asked for by other recipes', async () => {

@@ -3,7 +3,8 @@ import { fakeProbeCluster, type FakeProbeCluster } from '../../../bootstrap/addo
 import { settleWithFakeTime } from '../../../bootstrap/addons/settle-with-fake-time.ts'
 import { probe } from './probe.ts'
 
-const gvisor = 'Linux version 4.19.0-gvisor #1 SMP Sun Jan 10 15:06:54 PST 2016\n[    0.000000] Starting gVisor...\n'
+const gvisor =
+  'Linux version 4.19.0-gvisor #1 SMP Sun Jan 10 15:06:54 PST 2016\n[    0.000000] Starting gVisor...\n'
 const machine = 'Linux version 6.1.0-13-amd64 (debian-kernel@lists.debian.org)\n'
 
 let fake: FakeProbeCluster
