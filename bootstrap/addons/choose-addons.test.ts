@@ -32,7 +32,7 @@ it.each([
   [[], ['cilium', 'sandbox']],
   [['storage'], ['cilium', 'coredns', 'storage', 'sandbox']],
 ] as const)('%j with a runtime class has its add-on as well', (addons, wanted) => {
-  const sandbox: Addon = { ...addon('sandbox', ['cilium']), when: 'gvisor' }
+  const sandbox: Addon = { ...addon('sandbox'), when: 'gvisor' }
   const chosen = chooseAddons([...known, sandbox], {
     addons: addons === 'all' ? addons : [...addons],
     cni: 'cilium',

@@ -32,4 +32,5 @@ it('tells each once, with all who name it', () => {
 it('leaves out what the objects bring themselves', () => {
   expect(neededRuntimeClasses([deployment('one', 'gvisor'), runtimeClass('gvisor')])).toEqual([])
   expect(neededRuntimeClasses([deployment('one', 'gvisor'), runtimeClass('kata')])).toHaveLength(1)
+  expect(neededRuntimeClasses([deployment('gvisor', 'gvisor')]), 'another kind of that name').toHaveLength(1)
 })

@@ -10,9 +10,7 @@ export interface NeededRuntimeClass {
 
 /** Names of the RuntimeClasses among these objects. Pure. */
 export const runtimeClassesAmong = (objects: readonly KubeObject[]): string[] =>
-  objects.flatMap(({ apiVersion, kind, metadata }) =>
-    kind === 'RuntimeClass' && apiVersion.startsWith('node.k8s.io/') ? [metadata.name] : [],
-  )
+  objects.flatMap(({ kind, metadata }) => (kind === 'RuntimeClass' ? [metadata.name] : []))
 
 /** RuntimeClasses that pods of these objects name, but for those that are among the objects. Pure. */
 export function neededRuntimeClasses(objects: readonly KubeObject[]): NeededRuntimeClass[] {
