@@ -42,7 +42,8 @@ it('says of each unsafe test by a name that there is, and why in words', async (
 }, 60_000)
 
 /** What a test that is safe on a shared cluster does not import: programs in nodes, nodes themselves, another `up`. */
-const inNodes = /harness\/(extended-resource|gpu-ground|gpu-node|up-again)\.ts|scale-away|sabotage/
+const inNodes =
+  /harness\/(extended-resource|gpu-ground|gpu-node|gvisor-ground|node-hand|up-again)\.ts|scale-away|sabotage/
 
 it.each(suites.filter(({ shared }) => shared === true))(
   '$name, safe as a whole, works in no node',

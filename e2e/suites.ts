@@ -139,6 +139,14 @@ export const suites: readonly Suite[] = [
     canaries: true,
   },
   {
+    name: 'gvisor',
+    about: 'pods in gVisor beside twins outside: kernel, rights, network, probes, volumes, end',
+    lane: 'alone',
+    profile: 'quick',
+    shared: 'it works in nodes and restarts containerd',
+    canaries: true,
+  },
+  {
     ...slateAtLength,
     name: 'slate-environments',
     about: 'dev, staging and prod as the API server judges them',

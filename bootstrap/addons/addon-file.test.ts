@@ -39,6 +39,10 @@ describe('readAddonFile', () => {
       promise: 'It works.',
     })
     expect(await read(good.replace('90s', '2m'))).toMatchObject({ timeoutMs: 120_000 })
+    expect(await read(`${good}when: gvisor\nnodePrograms: [/bin/runsc]\n`)).toMatchObject({
+      when: 'gvisor',
+      nodePrograms: ['/bin/runsc'],
+    })
   })
 
   it.each([
@@ -49,6 +53,12 @@ describe('readAddonFile', () => {
     ],
     ['an image without a tag', good.replace('busybox:1.35.0', 'busybox'), /images\.0/],
     ['a time-out without its unit', good.replace('90s', '90'), /timeout/],
+    [
+      'a program of a node without its place',
+      `${good}nodePrograms: [runsc]\n`,
+      /nodePrograms\.0: .*absolute/,
+    ],
+    ['a feature that there is not', `${good}when: kata\n`, /when/],
     ['a field too many', `${good}extra: 1\n`, /extra/],
     ['a field too few', good.replace(/^version.*\n/m, ''), /version/],
     [

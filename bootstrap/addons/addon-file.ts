@@ -24,6 +24,7 @@ const schema = z.strictObject({
   probe: z.string().min(1),
   when: z.enum(features).exactOptional(),
   ownClustersOnly: z.boolean().exactOptional(),
+  nodePrograms: z.array(z.string().startsWith('/', 'must be an absolute path in a node')).exactOptional(),
 })
 
 /** What `addon.yaml` says, checked; the time-out in milliseconds. */
@@ -40,6 +41,8 @@ export interface AddonFile {
   when?: Feature
   /** Whether it fits only clusters that are made here. */
   ownClustersOnly?: boolean
+  /** Programs that every node must have for it, by path. */
+  nodePrograms?: string[]
 }
 
 /**

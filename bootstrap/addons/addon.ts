@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../errors/catalogue.ts'
 import type { KubeClient, KubeObject } from '../kube/client.ts'
+import { runtimeClassNames } from '../plan/runtime-classes.mjs'
 
 /** Outcome of asking an add-on for what the user gets from it. Only `pass` is green. */
 export type ProbeResult =
@@ -33,8 +34,8 @@ export type Probe = (context: ProbeContext) => Promise<ProbeResult>
  */
 export type Prepare = (context: { kube: KubeClient; signal: AbortSignal }) => Promise<void>
 
-/** What a cluster may have beyond the ordinary; add-ons may be for those only. */
-export const features = ['gpu'] as const
+/** What a cluster may have beyond the ordinary, GPUs and RuntimeClasses; add-ons may be for those only. */
+export const features = ['gpu', ...runtimeClassNames] as const
 export type Feature = (typeof features)[number]
 
 /** One folder under manifests/addons: `addon.yaml` read and checked, objects rendered by kustomize. */
@@ -50,6 +51,8 @@ export interface Addon {
   when?: Feature
   /** Whether it fits only clusters that are made here, as the pod network and what changes an object of kubeadm do. */
   ownClustersOnly?: boolean
+  /** Programs that every node must have for it, by path; those of the node image built from packages. */
+  nodePrograms?: string[]
   /** Upstream references of the images its pods run. */
   images: string[]
   timeoutMs: number

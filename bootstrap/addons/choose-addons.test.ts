@@ -28,6 +28,20 @@ it.each([
 })
 
 it.each([
+  ['all', ['cilium', 'coredns', 'storage', 'gpu', 'sandbox']],
+  [[], ['cilium', 'sandbox']],
+  [['storage'], ['cilium', 'coredns', 'storage', 'sandbox']],
+] as const)('%j with a runtime class has its add-on as well', (addons, wanted) => {
+  const sandbox: Addon = { ...addon('sandbox'), when: 'gvisor' }
+  const chosen = chooseAddons([...known, sandbox], {
+    addons: addons === 'all' ? addons : [...addons],
+    cni: 'cilium',
+    runtimeClasses: ['gvisor'],
+  })
+  expect(chosen.map(({ name }) => name)).toEqual(wanted)
+})
+
+it.each([
   [['nothing'], 'cilium'],
   [['cilium'], 'basic'],
 ] as const)('refuses %j with the network %s, and says what there is', (addons, cni) => {

@@ -6,13 +6,18 @@ import type { Addon } from './addon.ts'
 export const networkAddon = 'cilium'
 
 /**
- * The add-ons that are wanted, with all that they need, in the order given. With the nodes' own network the network add-on is none of them, and on
+ * The add-ons that are wanted, with all that they need, in the order given; those of RuntimeClasses that were asked for are always among them. With the nodes' own network the network add-on is none of them, and on
  * an existing cluster none that fits only clusters of ours.
  * @throws LocalCloudError BAD_VALUE naming those that there are when one is not known
  */
 export function chooseAddons(
   known: readonly Addon[],
-  { addons, cni, provider }: Pick<UpOptions, 'addons' | 'cni'> & Partial<Pick<UpOptions, 'provider'>>,
+  {
+    addons,
+    cni,
+    provider,
+    runtimeClasses = [],
+  }: Pick<UpOptions, 'addons' | 'cni'> & Partial<Pick<UpOptions, 'provider' | 'runtimeClasses'>>,
 ): Addon[] {
   const possible = known.filter(({ name, ownClustersOnly = false }) =>
     provider === 'existing' ? !ownClustersOnly : cni === 'cilium' || name !== networkAddon,
@@ -33,7 +38,8 @@ export function chooseAddons(
     }
     add(name)
   }
+  for (const { name, when } of possible) if (runtimeClasses.some((one) => one === when)) add(name)
   // Without a network nothing that runs in pods works.
-  if (cni === 'cilium' && provider !== 'existing' && addons.length > 0) add(networkAddon)
+  if (cni === 'cilium' && provider !== 'existing' && wanted.size > 0) add(networkAddon)
   return possible.filter(({ name }) => wanted.has(name))
 }

@@ -1,5 +1,6 @@
 // Runs under Node 20 before any dependency is installed: plain JavaScript, Node's built-in modules only.
 import path from 'node:path'
+import { runtimeClassNames } from '../plan/runtime-classes.mjs'
 import {
   addonList,
   address,
@@ -130,6 +131,7 @@ const machineFlags = [
   'gpu-vendor',
   'gpu-strategy',
   'gpu-replicas',
+  'runtime-class',
   'engine',
   'kubernetes-version',
   'http-port',
@@ -244,6 +246,19 @@ const gpuFlags = {
   },
 }
 
+/** @type {Record<string, Flag>} */
+const runtimeFlags = {
+  'runtime-class': {
+    key: 'runtimeClasses',
+    form: 'NAME',
+    read: oneOf(runtimeClassNames),
+    suggest: () => [...runtimeClassNames],
+    repeatable: true,
+    shown: 'those that the system names',
+    help: 'RuntimeClass that pods can name: gvisor, a sandbox with a kernel of its own',
+  },
+}
+
 /** @type {NonNullable<Command['conflict']>} */
 const gpuOptionsAlone = (values, given) => {
   const alone = ['gpu-vendor', 'gpu-strategy', 'gpu-replicas'].find((flag) => given.has(flag))
@@ -299,6 +314,7 @@ export const commands = {
       ...systemFlags,
       ...systemOptions,
       ...gpuFlags,
+      ...runtimeFlags,
       ...providerFlag(
         ['kind', 'k3s', 'existing'],
         'what makes the cluster: kind or k3s; existing for one that is there already (--context)',
@@ -379,6 +395,7 @@ export const commands = {
       'npx zx bootstrap/up.mjs --images bundle:local-cloud-bundle.tar',
       'npx zx bootstrap/up.mjs --gpu',
       'npx zx bootstrap/up.mjs --gpu=mock:4 --gpu-replicas 2',
+      'npx zx bootstrap/up.mjs --runtime-class gvisor',
       'npx zx bootstrap/up.mjs --provider existing --context staging --images registry',
     ],
     conflict: (values, given, context) =>

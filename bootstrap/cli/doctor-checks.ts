@@ -5,9 +5,11 @@ import { managedLabel, type Engine } from '../engine/engine.ts'
 import { findProgram } from '../engine/find-program.ts'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import { judgeGpuHost, readGpuHost, type GpuHostFacts } from '../gpu/preflight.ts'
+import { judgeGvisorHost, readGvisorHost, type GvisorHostFacts } from '../gvisor/host.ts'
 import { freeBytes, gibibytes } from '../host/disk.ts'
 import { findPortHolder, portHolderWords } from '../host/free-ports.ts'
 import type { HostLimits } from '../host/host-limits.ts'
+import { isNewEnoughGo, minimumGo } from '../images/minimum-go.ts'
 import type { Paths } from '../plan/options.ts'
 
 /** What the doctor says about one prerequisite. `fail`: `up` cannot work; `warn`: it can, with the named limit. */
@@ -35,6 +37,7 @@ export interface DoctorFacts {
   /** Programs for building from packages that are not there, of those asked for. */
   missingTools: string[]
   gpu: GpuHostFacts
+  gvisor: GvisorHostFacts
   /** The version of kind that is there, and the one that is wanted. */
   kind: { found: string | undefined; wanted: string }
   registry: { available: boolean; reason: string }
@@ -50,8 +53,6 @@ const memoryWanted = 7.5 * gib
 /** Free space that a build of everything takes, and what a cluster of built images takes. */
 const buildSpace = 28 * gib
 const runSpace = 8 * gib
-/** The modules' own `go` lines. */
-const minimumGo = [1, 26] as const
 
 const ok = (check: string, seen: string): Finding => ({ check, verdict: 'ok', seen, remedy: '' })
 const warn = (check: string, seen: string, remedy: string): Finding => ({
@@ -108,6 +109,7 @@ export function judge(facts: DoctorFacts): Finding[] {
       : warn('processors', String(limits.cpus), 'Two are what the time-outs are made for; raise --timeout.'),
     disk(facts),
     gpu(facts),
+    gvisor(facts),
     ...facts.portHolders.map(({ port, holder, ours }) =>
       holder === undefined || ours
         ? ok(`port ${String(port)}`, ours ? 'held by our cluster' : 'free')
@@ -179,14 +181,20 @@ function gpu({ gpu: facts }: DoctorFacts): Finding {
   return broken === undefined ? ok('GPU', seen) : warn('GPU', `${seen}. ${broken.message}`, broken.hint)
 }
 
+/** Needed only by who asks for it. */
+function gvisor({ gvisor: facts }: DoctorFacts): Finding {
+  const broken = judgeGvisorHost(facts)
+  return broken === undefined
+    ? ok('gVisor', 'nothing is in its way; --runtime-class gvisor')
+    : warn('gVisor', broken.message, [broken.hint, ...broken.evidence].join(' '))
+}
+
 /** Images need one source: a registry, or all that building them takes, or what was built before. */
 function images(facts: DoctorFacts): Finding[] {
   const { registry, cached, goVersion, missingTools, kind, limits } = facts
   const other = registry.available || cached
   const problem = other ? warn : fail
-  const match = /^go(\d+)\.(\d+)/.exec(goVersion ?? '')
-  const [major, minor] = [Number(match?.[1] ?? 0), Number(match?.[2] ?? 0)]
-  const goIsFine = major > minimumGo[0] || (major === minimumGo[0] && minor >= minimumGo[1])
+  const goIsFine = isNewEnoughGo(goVersion)
   const debian = [limits.distribution?.id, ...(limits.distribution?.like ?? [])].some((id) =>
     ['debian', 'ubuntu'].includes(id ?? ''),
   )
@@ -196,11 +204,7 @@ function images(facts: DoctorFacts): Finding[] {
       : warn('container registry', registry.reason, 'Images are built from packages, or come from a bundle.'),
     goIsFine
       ? ok('Go', goVersion ?? '')
-      : problem(
-          'Go',
-          goVersion ?? 'none',
-          `Go ${minimumGo.join('.')} or newer builds the images and kind: go.dev/dl`,
-        ),
+      : problem('Go', goVersion ?? 'none', `Go ${minimumGo} or newer builds the images and kind: go.dev/dl`),
     missingTools.length === 0
       ? ok('build tools', 'there')
       : debian && limits.root
@@ -277,6 +281,7 @@ export async function gatherFacts(options: {
     goVersion: go,
     missingTools: ['mmdebstrap', 'g++', 'tar'].filter((tool) => findProgram(tool) === undefined),
     gpu: gpuHost,
+    gvisor: readGvisorHost(engine?.kind),
     kind: { found: installedKind(paths, wantedKind), wanted: wantedKind },
     registry: registry.available ? { available: true, reason: '' } : registry,
     cached: existsSync(join(paths.cacheDir, 'components')),

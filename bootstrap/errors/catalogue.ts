@@ -156,6 +156,23 @@ export const catalogue = {
     cause: 'NVIDIA’s device plugin runs but the node does not advertise the GPUs that it should.',
     hint: 'Run: npx zx bootstrap/logs.mjs and read the device plugin’s log, then up again.',
   },
+  GVISOR_HOST: {
+    family: 'prerequisite',
+    cause:
+      'Pods in gVisor were asked for (--runtime-class gvisor, or by the system) and this machine cannot run it: its processor, its kernel or what it forbids. Nothing was changed.',
+    hint: 'See "What the machine must allow" in docs/how-to/use-gvisor.md, or leave --runtime-class gvisor out.',
+  },
+  NODE_PROGRAM_MISSING: {
+    family: 'prerequisite',
+    cause: 'An add-on needs programs in the nodes, and the image of the nodes was made without them.',
+    hint: 'Use --images packages, whose node image has them; nodes that are there already are made anew with --recreate.',
+  },
+  RUNTIME_CLASS_MISSING: {
+    family: 'prerequisite',
+    cause:
+      'Pods of the system name a RuntimeClass that nobody provides, so that the API server would refuse them; nothing was changed.',
+    hint: 'Add the flag that the message names, or provide the RuntimeClass first.',
+  },
   NODE_START_FAILED: {
     family: 'command',
     cause: 'The container of a node ended, or was not complete in time, while it started.',

@@ -5,7 +5,7 @@ import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import { detectHostLimits, realHostWorld, type HostLimits } from '../host/host-limits.ts'
 import { runCommand, throwIfAborted } from '../process/run-command.ts'
 import { findCards, noCard, type FoundCards } from './find-cards.ts'
-import { versionAtLeast } from './version-at-least.ts'
+import { versionAtLeast } from '../host/version-at-least.ts'
 
 /** What the links between a card and a kind cluster look like on this machine. */
 export interface GpuHostFacts {

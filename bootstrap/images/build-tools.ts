@@ -5,9 +5,7 @@ import { requireDiskSpace } from '../host/disk.ts'
 import { runCommand } from '../process/run-command.ts'
 import type { Emit } from '../report/events.ts'
 import { goVersion } from './builders/go.ts'
-
-/** Oldest Go that the pinned modules accept (the `go` line of Kubernetes and Traefik). */
-const minimumGo = [1, 26] as const
+import { isNewEnoughGo, minimumGo } from './minimum-go.ts'
 
 /** Programs that building from packages needs, with the Debian package that carries each. */
 const tools: Record<string, { path: string; package: string }> = {
@@ -77,11 +75,9 @@ export async function ensureBuildTools(options: {
 
 async function requireGo(signal: AbortSignal): Promise<void> {
   const version = await goVersion(signal)
-  const match = /^go(\d+)\.(\d+)/.exec(version ?? '')
-  const [major, minor] = [Number(match?.[1] ?? 0), Number(match?.[2] ?? 0)]
-  if (major > minimumGo[0] || (major === minimumGo[0] && minor >= minimumGo[1])) return
+  if (isNewEnoughGo(version)) return
   throw new LocalCloudError('MISSING_TOOL', {
-    message: `Building images from packages needs Go ${minimumGo.join('.')} or newer; ${version === undefined ? 'there is none on PATH' : `PATH has ${version}`}.`,
+    message: `Building images from packages needs Go ${minimumGo} or newer; ${version === undefined ? 'there is none on PATH' : `PATH has ${version}`}.`,
     hint: 'Install Go from go.dev or the distribution, or use --images registry or bundle:FILE.',
   })
 }

@@ -46,6 +46,25 @@ describe('parseVersions', () => {
     expect(() => parseVersions(wrong)).toThrow(/components\.kubernetes.*colour/)
   })
 
+  it.each([
+    ['directory', (recipe: Record<string, unknown>) => delete recipe['directory'], /vendor takes its files/],
+    [
+      'replace',
+      (recipe: Record<string, unknown>) => (recipe['replace'] = { 'example.org/x': './x' }),
+      /vendor and replace exclude each other/,
+    ],
+    [
+      'a path out of the folder',
+      (recipe: Record<string, unknown>) => (recipe['vendor'] = { 'x/y.go': '/y.go' }),
+      /components\.gvisor\.vendor.*must be \.\/FILE/,
+    ],
+  ])('refuses vendored files that say nothing: %s', (_what, change, words) => {
+    const wrong = broken((document) => {
+      change((document['components'] as Record<string, Record<string, unknown>>)['gvisor']!)
+    })
+    expect(() => parseVersions(wrong)).toThrow(words)
+  })
+
   it('refuses an image made of a component that does not exist', () => {
     const wrong = broken((document) => {
       ;(document['images'] as Record<string, unknown>[])[0]!['layers'] = [{ files: { '/x': 'nonesuch/x' } }]

@@ -21,6 +21,8 @@ const goComponent = z.strictObject({
   ldflags: z.array(z.string()).optional(),
   /** Module → replacement: `./folder` below `directory`, or `module@version`. */
   replace: z.record(z.string(), z.string()).optional(),
+  /** File of a dependency → what is compiled in its place, `./file` below `directory`. The module is then built from a copy with vendored dependencies. */
+  vendor: z.record(z.string(), z.string().startsWith('./', 'must be ./FILE below directory')).optional(),
   cgo: z
     .strictObject({
       debianHeaders: z.array(z.string()).default([]),
@@ -134,7 +136,11 @@ export function parseVersions(text: string): Versions {
         .map((name) => `images.${image.ref}: no component is called ${name}`),
     ),
   )
-  if (unknown.length > 0) throw bad(unknown)
+  const contradictory = Object.entries(versions.components).flatMap(([name, component]) =>
+    component.builder === 'go' && component.vendor !== undefined ? vendorProblems(name, component) : [],
+  )
+  const problems = [...unknown, ...contradictory]
+  if (problems.length > 0) throw bad(problems)
   return versions
 }
 
@@ -152,6 +158,13 @@ export function componentsOfLayer(layer: LayerRecipe): string[] {
     ]),
   ]
 }
+
+const vendorProblems = (name: string, { directory, replace }: GoComponent): string[] => [
+  ...(directory === undefined
+    ? [`components.${name}: vendor takes its files from directory, which is missing`]
+    : []),
+  ...(replace === undefined ? [] : [`components.${name}: vendor and replace exclude each other`]),
+]
 
 const bad = (problems: string[]): LocalCloudError =>
   new LocalCloudError('BAD_VERSIONS_FILE', {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { Addon } from '../addons/addon.ts'
+import { features, type Addon } from '../addons/addon.ts'
 import { loadAddons } from '../addons/load-addon.ts'
 import { fit } from '../fit/resources.ts'
 import { gpuLabels, gpuResource, type GpuPlan } from '../plan/gpu-plan.ts'
@@ -58,7 +58,7 @@ const gpu: GpuPlan = { tier: 'mock', count: 2, strategy: 'cdi-cri', replicas: 2 
 
 let addons: Addon[]
 beforeAll(async () => {
-  addons = await loadAddons(paths, { ...variables, ...gpuVariables(gpu) }, signal(), { has: ['gpu'] })
+  addons = await loadAddons(paths, { ...variables, ...gpuVariables(gpu) }, signal(), { has: features })
 }, 60_000)
 
 describe('every add-on renders and validates', () => {

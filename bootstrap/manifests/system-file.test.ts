@@ -24,9 +24,9 @@ options:
 
 describe('readSystemFile', () => {
   it('takes a system without the file for one without options', async () => {
-    expect(await readSystemFile(repo, 'x')).toEqual({ options: {} })
+    expect(await readSystemFile(repo, 'x')).toEqual({ options: {}, runtimeClasses: [] })
     write('')
-    expect(await readSystemFile(repo, 'x')).toEqual({ options: {} })
+    expect(await readSystemFile(repo, 'x')).toEqual({ options: {}, runtimeClasses: [] })
   })
 
   it('fills in what is left out', async () => {
@@ -38,7 +38,13 @@ describe('readSystemFile', () => {
     })
   })
 
+  it('reads the runtime classes that the system needs', async () => {
+    write('runtimeClasses: [gvisor]')
+    expect((await readSystemFile(repo, 'x')).runtimeClasses).toEqual(['gvisor'])
+  })
+
   it.each([
+    ['runtimeClasses: [kata]', 'runtimeClasses.0'],
     ['options: { models: { real: { colour: red } } }', 'colour'],
     ['options: [1]', 'options'],
     ['a: [', 'no YAML'],

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
+import { runtimeClassNames } from '../plan/runtime-classes.mjs'
 
 const variantSchema = z.strictObject({
   /** Components, folders below manifests/SYSTEM/components, that are put in the place of the dropped ones, else at the end. */
@@ -18,6 +19,8 @@ const variantSchema = z.strictObject({
 const systemSchema = z.strictObject({
   /** Options of `up` that the system understands, by name and value. */
   options: z.record(z.string(), z.record(z.string(), variantSchema)).default({}),
+  /** RuntimeClasses that its pods name; clusters that are made for it get them without being asked to (`--runtime-class`). */
+  runtimeClasses: z.array(z.enum(runtimeClassNames)).default([]),
 })
 
 /** What `up` has to know of a system beside its manifests: `manifests/SYSTEM/system.yaml`. */

@@ -20,6 +20,7 @@ const options: UpOptions = {
   listenAddress: '127.0.0.1',
   kubernetesVersion: 'v1.36.4',
   kubeadmPatches: [],
+  runtimeClasses: [],
   extraMounts: [],
   install: true,
   mergeKubeconfig: false,
@@ -85,6 +86,7 @@ describe('comparePlans', () => {
   it.each([
     [plan({ environment: 'staging' }), 'system: slate/local → slate/staging'],
     [plan({ system: 'none' }), 'system: slate/local → none'],
+    [plan({ runtimeClasses: ['gvisor'] }), 'runtime classes: none → gvisor'],
     [plan({ mergeKubeconfig: true }), 'merge into the user’s kubeconfig: no → yes'],
     [plan({}, [], addons.slice(0, 1)), 'add-ons: cilium 1.19.5, coredns 1.14.2 → cilium 1.19.5'],
   ])('can be done in place: %#', (wanted, words) => {

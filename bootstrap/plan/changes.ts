@@ -58,6 +58,11 @@ const show: {
         ? 'none'
         : `${String(gpu.count)} ${gpu.tier}, ${gpu.strategy}${gpu.replicas > 1 ? `, each ${String(gpu.replicas)} times` : ''}`,
   },
+  runtimeClasses: {
+    kind: 'in-place',
+    title: 'runtime classes',
+    words: (classes) => list(classes ?? []),
+  },
   mergeKubeconfig: {
     kind: 'in-place',
     title: 'merge into the user’s kubeconfig',

@@ -57,6 +57,7 @@ describe('an existing cluster', () => {
   it.each([
     [{ nodes: 2 }, '--nodes says nothing with --provider existing'],
     [{ gpu: { tier: 'mock', count: 1 } }, '--gpu says nothing'],
+    [{ runtimeClasses: ['gvisor'] }, '--runtime-class says nothing'],
     [{ kubeadmPatches: ['/patch.yaml'] }, '--kubeadm-patch says nothing'],
     [{ images: { kind: 'packages' } }, '--images cannot be packages; it takes auto or registry'],
     [{ addons: ['traefik'] }, '--addons cannot be traefik; it takes it together with --ingress-url'],
@@ -92,6 +93,7 @@ describe('parseUpOptions', () => {
       listenAddress: '127.0.0.1',
       kubernetesVersion: 'v1.36.4',
       kubeadmPatches: [],
+      runtimeClasses: [],
       extraMounts: [],
       install: true,
       mergeKubeconfig: false,
@@ -146,10 +148,15 @@ describe('parseUpOptions', () => {
       [{ hostPath: '/models', containerPath: 'm', readOnly: true }],
       'absolute path in the node',
     ],
+    ['runtimeClasses', ['kata'], '--runtime-class cannot be ["kata"]; it takes gvisor'],
   ])('refuses %s %o', (key, value, words) => {
     const error = failure({ [key]: value })
     expect(error.code).toBe('BAD_VALUE')
     expect(error.message).toContain(words)
+  })
+
+  it('names a runtime class once, however often it is given', () => {
+    expect(parse({ runtimeClasses: ['gvisor', 'gvisor'] }).runtimeClasses).toEqual(['gvisor'])
   })
 
   it('lists further bad flags as evidence', () => {

@@ -7,6 +7,7 @@ import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import { mostGpus } from './gpu-limits.mjs'
 import { gpuStrategies, type GpuChoice } from './gpu-plan.ts'
 import { clusterName } from './cluster-name.ts'
+import { runtimeClassNames, type RuntimeClassName } from './runtime-classes.mjs'
 
 /** Where things are; all absolute. */
 export interface Paths {
@@ -56,6 +57,8 @@ export interface UpOptions {
   models: 'tiny' | 'real'
   /** GPUs of the last node; absent for none. */
   gpu?: GpuChoice
+  /** RuntimeClasses beside that of ordinary pods, each once and in order; those that the system names come to them (prepare-up.ts). */
+  runtimeClasses: RuntimeClassName[]
   /** Host ports of the ingress, default 8080 and 8443 on 127.0.0.1. */
   httpPort: number
   httpsPort: number
@@ -148,6 +151,10 @@ const upValues = z.object({
     .optional(),
   gpuStrategy: z.enum(gpuStrategies, { error: gpuStrategies.join(' or ') }).default('cdi-cri'),
   gpuReplicas: z.int('a whole number from 1 to 16').min(1).max(16).default(1),
+  runtimeClasses: z
+    .array(z.enum(runtimeClassNames, { error: runtimeClassNames.join(' or ') }))
+    .default([])
+    .transform(eachOnce),
   httpPort: port.default(8080),
   httpsPort: port.default(8443),
   listenAddress: z
@@ -176,6 +183,11 @@ const upValues = z.object({
     .default(20 * 60_000),
 })
 
+/** The names in order, none twice. */
+export function eachOnce<Name extends string>(names: readonly Name[]): Name[] {
+  return [...new Set(names)].sort()
+}
+
 /** `up`'s values before they are checked; what is absent gets its default. */
 export type UpInput = z.input<typeof upValues>
 
@@ -184,6 +196,7 @@ const flagNames: Partial<Record<string, string>> = {
   kubeadmPatches: 'kubeadm-patch',
   extraMounts: 'mount',
   install: 'no-install',
+  runtimeClasses: 'runtime-class',
   timeoutMs: 'timeout',
 }
 const flagOf = (key: string): string =>
@@ -305,6 +318,7 @@ function checkExisting(given: {
   kubeadmPatches: readonly unknown[]
   extraMounts: readonly unknown[]
   gpu: unknown
+  runtimeClasses: readonly unknown[]
   mergeKubeconfig: boolean
   recreate: boolean
 }): void {
@@ -314,6 +328,7 @@ function checkExisting(given: {
     ['kubeadmPatches', given.kubeadmPatches.length > 0],
     ['extraMounts', given.extraMounts.length > 0],
     ['gpu', given.gpu !== undefined],
+    ['runtimeClasses', given.runtimeClasses.length > 0],
     ['mergeKubeconfig', given.mergeKubeconfig],
     ['recreate', given.recreate],
   ]

@@ -25,6 +25,8 @@ export interface Plan {
   mergeKubeconfig: boolean
   /** GPUs of the last node; absent for none. */
   gpu?: GpuPlan
+  /** RuntimeClasses beside that of ordinary pods; absent for none. */
+  runtimeClasses?: UpOptions['runtimeClasses']
 }
 
 /** What the plan takes from files. */
@@ -53,6 +55,7 @@ export function makePlan(options: UpOptions, inputs: PlanInputs): Plan {
     systems: options.system === 'none' ? [] : [system],
     mergeKubeconfig: options.mergeKubeconfig,
     ...(inputs.gpu === undefined ? {} : { gpu: inputs.gpu }),
+    ...(options.runtimeClasses.length === 0 ? {} : { runtimeClasses: options.runtimeClasses }),
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Addon } from '../addons/addon.ts'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import { loadNow } from './load-images.ts'
+import { requireNodePrograms } from './node-programs.ts'
 import { partStep } from './part.ts'
 import type { Session } from './session.ts'
 import type { Step } from './step.ts'
@@ -29,6 +30,7 @@ export function addonStep(session: Session, options: AddonStepOptions): Step {
     timeoutMs: Math.min(addon.timeoutMs, options.timeoutMs),
     objects: () => Promise.resolve(addon.objects),
     async before(run) {
+      await requireNodePrograms(session, addon, run)
       if (options.loadsOwnImages) await loadNow(session, [...addon.images, shellImage], run)
       // What others left in an existing cluster is theirs; an add-on that it would hinder has been refused.
       if (!session.existing) await addon.prepare?.({ kube: await session.kube(), signal: run.signal })

@@ -4,12 +4,14 @@ import { join } from 'node:path'
 import type { Addon, ProbeResult } from '../addons/addon.ts'
 import { fakeEngine, type FakeEngine } from '../engine/fake-engine.ts'
 import type { RegistryAnswer } from '../images/ask-registry.ts'
+import type { LocalCloudError } from '../errors/local-cloud-error.ts'
 import type { ImageSource, PreparedImages } from '../images/image-source.ts'
 import type { KubeObject } from '../kube/client.ts'
 import { fakeCluster, type FakeCluster } from '../kube/fake-client.ts'
 import type { Variant } from '../manifests/system-file.ts'
 import type { UpOptions } from '../plan/options.ts'
 import { makePlan } from '../plan/plan.ts'
+import type { RuntimeClassName } from '../plan/runtime-classes.mjs'
 import { fakeProvider, type FakeProvider } from '../providers/fake-provider.ts'
 import type { Event } from '../report/events.ts'
 import type { Observation } from './step.ts'
@@ -30,6 +32,10 @@ export interface FakeWorld {
   probes: Record<string, ProbeResult>
   system: () => KubeObject[] | Promise<KubeObject[]>
   variants: Variant[]
+  /** RuntimeClasses that the system says it needs. */
+  runtimeClasses: RuntimeClassName[]
+  /** Why this machine cannot have what was asked for. */
+  refusal?: LocalCloudError
   /** Where images come from. */
   source: ImageSource['kind']
   /** What every registry answers. */
@@ -150,7 +156,12 @@ export function fakeWorld(base = 42_000): FakeWorld {
       log.push(`ask registries for ${String(refs.length)} images`)
       return Promise.resolve(new Map(refs.map((ref) => [ref, world.registry])))
     },
-    addons: () => Promise.resolve(world.addons),
+    addons: (_signal, { runtimeClasses = [] } = {}) =>
+      Promise.resolve(
+        world.addons.filter(
+          ({ when }) => when === undefined || when === 'gpu' || runtimeClasses.some((one) => one === when),
+        ),
+      ),
     probe(addon) {
       log.push(`probe ${addon.name}`)
       return Promise.resolve(world.probes[addon.name] ?? { result: 'pass', seen: `${addon.name} works` })
@@ -160,6 +171,9 @@ export function fakeWorld(base = 42_000): FakeWorld {
     machine: () => world.machine,
     gpuCards: () => Promise.resolve({ reason: 'there is no nvidia-smi on PATH' }),
     requireGpuHost: () => Promise.resolve(),
+    runtimeClassesOf: () => Promise.resolve(world.runtimeClasses),
+    requireRuntimeClassHost: () =>
+      world.refusal === undefined ? Promise.resolve() : Promise.reject(world.refusal),
   }
   const options: UpOptions = {
     paths: { repo, stateDir, cacheDir: join(stateDir, 'cache') },
@@ -178,6 +192,7 @@ export function fakeWorld(base = 42_000): FakeWorld {
     listenAddress: '127.0.0.1',
     kubernetesVersion: 'v1.36.4',
     kubeadmPatches: [],
+    runtimeClasses: [],
     extraMounts: [],
     install: true,
     mergeKubeconfig: false,
@@ -194,6 +209,7 @@ export function fakeWorld(base = 42_000): FakeWorld {
     probes: {},
     system: fakeSystem,
     variants: [],
+    runtimeClasses: [],
     source: 'packages',
     registry: { available: false, reason: 'it cannot be reached' },
     machine: { cores: 2, memory: 8 * 2 ** 30 },

@@ -2,6 +2,7 @@ import type { Addon } from '../addons/addon.ts'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import { asksForNodes, coreWords, extendedOf, fit, memoryWords, type NodeFacts } from '../fit/resources.ts'
 import { neededSecrets, type NeededSecret } from '../fit/secrets.ts'
+import { neededRuntimeClasses, runtimeClassesAmong } from '../fit/runtime-classes.ts'
 import { shortageLines } from '../fit/shortage.ts'
 import { marksOf } from '../existing/ours.ts'
 import type { Room } from '../existing/room.ts'
@@ -9,6 +10,7 @@ import type { KubeObject } from '../kube/client.ts'
 import { diffCommand, type SystemChoice } from '../manifests/system-choice.ts'
 import { gpuLabels, gpuResource } from '../plan/gpu-plan.ts'
 import type { Plan } from '../plan/plan.ts'
+import { runtimeClassNames } from '../plan/runtime-classes.mjs'
 import { changesOf, isHalfMade } from './existing.ts'
 import { refKey, refOf } from './objects.ts'
 import type { Session } from './session.ts'
@@ -29,8 +31,9 @@ export interface FitOptions {
 /**
  * Finds out whether the system can run here, before anything is installed, built or changed; asked once, however often it is called.
  * Returns it in words.
- * @throws LocalCloudError SYSTEM_DOES_NOT_FIT with a table of what is asked for and what there is; SECRET_MISSING with the
- * commands that make what is missing. When both are so, the first, with the second in its evidence.
+ * @throws LocalCloudError SYSTEM_DOES_NOT_FIT with a table of what is asked for and what there is; RUNTIME_CLASS_MISSING with who names what
+ * nobody provides (OMNI zones, Z03); SECRET_MISSING with the commands that make what is missing. When several are so, the first, with the
+ * others in its evidence.
  */
 export function fitCheck(session: Session, options: FitOptions): (run: StepRun) => Promise<string> {
   let asked: Promise<string> | undefined
@@ -69,12 +72,21 @@ async function check(session: Session, options: FitOptions, run: StepRun): Promi
   const lines = missing.flatMap(({ secret, why }) => [
     `Secret ${secret.namespace}/${secret.name}${why}, named by ${secret.by.join(', ')}`,
   ])
+  const absent = await missingRuntimeClasses(session, options, objects, run.signal)
+  const classLines = absent.map(({ name, by }) => `RuntimeClass ${name}, named by ${by.join(', ')}`)
   const overlay = `${choice.system}/${choice.environment}`
   if (shortages.length > 0) {
     throw new LocalCloudError('SYSTEM_DOES_NOT_FIT', {
       message: `${overlay} asks for what is not here; nothing was changed.`,
       hint: `Choose another overlay, such as --overlay local, or a larger machine. To have the API server judge it all the same: ${diffCommand(choice)}`,
-      evidence: [...shortageLines(shortages), ...lines],
+      evidence: [...shortageLines(shortages), ...classLines, ...lines],
+    })
+  }
+  if (absent.length > 0) {
+    throw new LocalCloudError('RUNTIME_CLASS_MISSING', {
+      message: `${overlay} names ${absent.map(({ name }) => `the RuntimeClass ${name}`).join(' and ')}, which nobody provides; nothing was changed.`,
+      hint: absent.map(({ name }) => remedyFor(name, session)).join(' '),
+      evidence: [...classLines, ...lines],
     })
   }
   if (missing.length > 0) throw secretsMissing(session, options, missing, lines)
@@ -129,6 +141,33 @@ async function nodesFor(
       extended: {},
     }),
   )
+}
+
+/**
+ * RuntimeClasses that pods of the system name and that neither the system nor an add-on of the plan brings, nor, where the cluster that is
+ * there stays, anybody else; one that an earlier plan brought goes with what brought it.
+ */
+async function missingRuntimeClasses(
+  session: Session,
+  { addons, plan }: FitOptions,
+  objects: readonly KubeObject[],
+  signal: AbortSignal,
+): Promise<ReturnType<typeof neededRuntimeClasses>> {
+  const brought = new Set(runtimeClassesAmong(addons.flatMap((addon) => addon.objects)))
+  const absent = neededRuntimeClasses(objects).filter(({ name }) => !brought.has(name))
+  if (absent.length === 0 || !(await stays(session, plan))) return absent
+  const [kube, { record }] = await Promise.all([session.kube(), session.look()])
+  const recorded = new Set(Object.values(record?.parts ?? {}).flatMap((part) => Object.keys(part.objects)))
+  const found = await kube.list({ apiVersion: 'node.k8s.io/v1', kind: 'RuntimeClass' }, signal)
+  const others = found.filter((one) => !recorded.has(refKey(refOf(one)))).map(({ metadata }) => metadata.name)
+  return absent.filter(({ name }) => !others.includes(name))
+}
+
+/** By whom a RuntimeClass comes into a cluster. */
+function remedyFor(name: string, { existing }: Session): string {
+  if (existing) return `Have the owner of the cluster provide the RuntimeClass ${name} and its runtime.`
+  if (runtimeClassNames.some((known) => known === name)) return `Add --runtime-class ${name}.`
+  return name === 'nvidia' ? 'Add --gpu.' : `Apply the RuntimeClass ${name} to the cluster first.`
 }
 
 interface MissingSecret {

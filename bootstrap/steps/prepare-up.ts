@@ -1,7 +1,7 @@
 import { chooseAddons } from '../addons/choose-addons.ts'
 import { resolveGpu } from '../gpu/resolve-gpu.ts'
 import type { GpuPlan } from '../plan/gpu-plan.ts'
-import type { UpOptions } from '../plan/options.ts'
+import { eachOnce, type UpOptions } from '../plan/options.ts'
 import { makePlan, type Plan } from '../plan/plan.ts'
 import type { Emit } from '../report/events.ts'
 import { readPatches } from './cluster.ts'
@@ -24,13 +24,15 @@ export interface UpRequest {
 
 /**
  * What it takes to bring everything to where the options want it: a session, the plan, and the graph of steps. Nothing is changed.
- * @throws LocalCloudError BAD_VALUE for a context or an add-on that there is not; CHANGE_NEEDS_RECREATE when the name is taken by a cluster
+ * @throws LocalCloudError BAD_VALUE for a context or an add-on that there is not; BAD_SYSTEM_FILE; GVISOR_HOST and those of GPUs where this
+ * machine cannot have them; CHANGE_NEEDS_RECREATE when the name is taken by a cluster
  * of the other kind, made here or existing
  */
 export async function prepareUp(
   request: UpRequest,
 ): Promise<{ session: Session; plan: Plan; graph: UpGraph & Partial<ExistingGraph> }> {
-  const { options, tools, emit, signal, remainingMs } = request
+  const { tools, emit, signal, remainingMs } = request
+  const options = await withSystemsClasses(request)
   await requireSameOrigin(options.paths, options)
   const access = options.provider === 'existing' ? await findAccess(options.paths, options) : undefined
   const session = createSession({
@@ -45,9 +47,11 @@ export async function prepareUp(
   })
   // Begun now, for it takes as long as reading the add-ons; the steps that need it meet its error again.
   session.look().catch(() => undefined)
+  const { runtimeClasses } = options
+  await requireRuntimeClassHosts(options, tools, session)
   const gpu = await gpuOf(request, session)
   const [known, kubeadmPatches] = await Promise.all([
-    tools.addons(signal, gpu),
+    tools.addons(signal, { ...(gpu === undefined ? {} : { gpu }), runtimeClasses }),
     readPatches(options.kubeadmPatches),
   ])
   const addons = chooseAddons(known, options)
@@ -60,6 +64,27 @@ export async function prepareUp(
       ? existingUpSteps(session, { options, plan, addons, known, access, toolVersion })
       : upSteps(session, options, plan, addons, toolVersion),
   }
+}
+
+/** The options with the RuntimeClasses that the system names; what an existing cluster has is its owner's. */
+async function withSystemsClasses({ options, tools }: UpRequest): Promise<UpOptions> {
+  const { system, provider, runtimeClasses } = options
+  if (system === 'none' || provider === 'existing') return options
+  return {
+    ...options,
+    runtimeClasses: eachOnce([...runtimeClasses, ...(await tools.runtimeClassesOf(system))]),
+  }
+}
+
+/** The engine is only looked for: none is installed or started to find out that the machine will not do. */
+async function requireRuntimeClassHosts(
+  { runtimeClasses }: UpOptions,
+  tools: Tools,
+  session: Session,
+): Promise<void> {
+  if (runtimeClasses.length === 0) return
+  const { engine } = await session.look()
+  for (const name of runtimeClasses) await tools.requireRuntimeClassHost(name, engine?.kind)
 }
 
 /** What `--gpu` comes to on this machine; for a real card also whether a node can be given it. */

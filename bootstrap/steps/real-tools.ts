@@ -92,7 +92,7 @@ export function realTools(options: RealToolsOptions): Tools {
         [ref, await askRegistry(ref, { timeoutMs: registryMs, signal })] as const
       return new Map(await Promise.all(refs.map(ask)))
     },
-    async addons(signal, gpu) {
+    async addons(signal, { gpu, runtimeClasses = [] } = {}) {
       const { loadAddons } = await import('../addons/load-addon.ts')
       const { gpuVariables } = await import('../gpu/gpu-variables.ts')
       const { cgroup } = detectHostLimits()
@@ -105,7 +105,9 @@ export function realTools(options: RealToolsOptions): Tools {
         ...(gpu === undefined ? {} : gpuVariables(gpu)),
       }
       await renderer(signal)
-      return loadAddons(paths, variables, signal, { has: gpu === undefined ? [] : ['gpu'] })
+      return loadAddons(paths, variables, signal, {
+        has: [...(gpu === undefined ? [] : (['gpu'] as const)), ...runtimeClasses],
+      })
     },
     async probe(addon, { kube, ...context }) {
       const { runProbe } = await import('../addons/run-probe.ts')
@@ -130,6 +132,18 @@ export function realTools(options: RealToolsOptions): Tools {
       const broken = judgeGpuHost(facts)
       if (broken) throw broken
       requireUnusedCards(nodes, cluster)
+    },
+    async runtimeClassesOf(system) {
+      const { readSystemFile } = await import('../manifests/system-file.ts')
+      return (await readSystemFile(paths.repo, system)).runtimeClasses
+    },
+    async requireRuntimeClassHost(runtimeClass, engine) {
+      const { judgeGvisorHost, readGvisorHost } = await import('../gvisor/host.ts')
+      const judges: Record<typeof runtimeClass, () => LocalCloudError | undefined> = {
+        gvisor: () => judgeGvisorHost(readGvisorHost(engine)),
+      }
+      const broken = judges[runtimeClass]()
+      if (broken) throw broken
     },
     machine() {
       const { cpus, memory } = detectHostLimits()

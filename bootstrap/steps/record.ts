@@ -3,6 +3,7 @@ import { capabilityNames, capabilityStates, type Capability } from '../existing/
 import type { KubeClient, KubeObject, ObjectRef } from '../kube/client.ts'
 import { gpuStrategies } from '../plan/gpu-plan.ts'
 import { providerNames } from '../plan/options.ts'
+import { runtimeClassNames } from '../plan/runtime-classes.mjs'
 import { canonicalHash, type Plan } from '../plan/plan.ts'
 import type { FinishedJob } from './finished-jobs.ts'
 import { ownMarks } from './objects.ts'
@@ -86,6 +87,7 @@ const planShape = z.object({
       replicas: z.number(),
     })
     .exactOptional(),
+  runtimeClasses: z.array(z.enum(runtimeClassNames)).exactOptional(),
 })
 const imagesShape = z.object({
   source: z.enum(['registry', 'packages', 'bundle']),

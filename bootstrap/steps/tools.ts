@@ -8,6 +8,7 @@ import type { KubeClient, KubeObject, ListingKube } from '../kube/client.ts'
 import type { SystemChoice } from '../manifests/system-choice.ts'
 import type { Variant } from '../manifests/system-file.ts'
 import type { ImagesChoice } from '../plan/options.ts'
+import type { RuntimeClassName } from '../plan/runtime-classes.mjs'
 import type { ClusterProvider } from '../providers/provider.ts'
 
 /**
@@ -29,8 +30,11 @@ export interface Tools {
   existing(kubeconfig: string): Promise<ListingKube>
   /** Whether the registries of these images answer for them to this machine. */
   askRegistries(refs: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, RegistryAnswer>>
-  /** Every add-on under manifests/addons, rendered and checked; those for GPUs only when there are some. */
-  addons(signal: AbortSignal, gpu?: GpuPlan): Promise<Addon[]>
+  /** Every add-on under manifests/addons, rendered and checked; those for GPUs and RuntimeClasses only when there are to be some. */
+  addons(
+    signal: AbortSignal,
+    has?: { gpu?: GpuPlan; runtimeClasses?: readonly RuntimeClassName[] },
+  ): Promise<Addon[]>
   /** NVIDIA's cards of this machine, or why there are none. */
   gpuCards(signal: AbortSignal): Promise<FoundCards>
   /** Passes when a node of the cluster can be given this machine's cards; else the error of the first broken link, or GPU_IN_USE. */
@@ -55,6 +59,10 @@ export interface Tools {
   system(choice: SystemChoice, signal: AbortSignal): Promise<KubeObject[]>
   /** Cores and bytes of memory of this machine. */
   machine(): { cores: number; memory: number }
+  /** RuntimeClasses that the system says its pods name: BAD_SYSTEM_FILE. */
+  runtimeClassesOf(system: string): Promise<RuntimeClassName[]>
+  /** Passes when nothing is known that keeps this machine's nodes from running pods of the RuntimeClass; else GVISOR_HOST. */
+  requireRuntimeClassHost(name: RuntimeClassName, engine: Engine['kind'] | undefined): Promise<void>
   /** What the chosen options change in the system. */
   variants(choice: SystemChoice): Promise<Variant[]>
 }

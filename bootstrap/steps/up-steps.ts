@@ -15,6 +15,7 @@ import { imageSupplyStep } from './image-supply.ts'
 import { imagesStep } from './images.ts'
 import { loadImagesStep } from './load-images.ts'
 import { mergeKubeconfigStep } from './merge-kubeconfig.ts'
+import { nodeProgramsStep } from './node-programs.ts'
 import { portsStep } from './ports.ts'
 import { providerToolsStep } from './provider-tools.ts'
 import { pruneStep } from './prune.ts'
@@ -61,6 +62,13 @@ export function upSteps(
   const gpuSteps =
     plan.gpu === undefined ? [] : [gpuStep(session, { plan, gpu: plan.gpu, needs: ['cluster'], timeoutMs })]
   const gpuSupply = plan.gpu === undefined ? [] : [gpuSupplyStep(session, ['manifests', 'fit', 'ports'])]
+  const programmed = addons.filter(({ nodePrograms = [] }) => nodePrograms.length > 0)
+  const nodeSupply = [
+    ...gpuSupply,
+    ...(programmed.length === 0
+      ? []
+      : [nodeProgramsStep(session, programmed, ['manifests', 'fit', 'ports'])]),
+  ]
   const afterGpus = gpuSteps.map((step) => step.id)
   const addonSteps = addons.map((addon) =>
     addonStep(session, {
@@ -106,8 +114,8 @@ export function upSteps(
       existingStep(session, plan, options.recreate, ['engine']),
       portsStep(session, plan, ['existing']),
       imageSupplyStep(session, { choice, render, needs: ['manifests', 'fit', 'ports'] }),
-      ...gpuSupply,
-      imagesStep(session, ['image-supply', ...gpuSupply.map((step) => step.id)]),
+      ...nodeSupply,
+      imagesStep(session, ['image-supply', ...nodeSupply.map((step) => step.id)]),
       // A bundle brings the program along.
       providerToolsStep(
         session,

@@ -5,7 +5,7 @@ import type { KubeClient } from '../../bootstrap/kube/client.ts'
 import { conditionOf } from '../../bootstrap/kube/shapes.ts'
 import { gpuResource } from '../../bootstrap/plan/gpu-plan.ts'
 import type { Cluster } from './cluster.ts'
-import { gpuOffer, startNodeHand, type NodeHand } from './gpu-node.ts'
+import { gpuOffer, startGpuHand, type GpuHand } from './gpu-node.ts'
 import { startGpuPod, type GpuPodOptions, type RunningGpuPod } from './gpu-pod.ts'
 import type { Look, Looker } from './look.ts'
 import { createNamespace } from './namespace.ts'
@@ -16,7 +16,7 @@ export interface GpuGround extends AsyncDisposable {
   kube: KubeClient
   runId: string
   namespace: string
-  hand: NodeHand
+  hand: GpuHand
   /** What the node was to offer when the ground was opened. */
   node: GpuOffer
   /** Options of a pod with a name of its own. */
@@ -63,7 +63,7 @@ export async function openGpuGround(
   const node = await gpuOffer(kube, signal)
   const space = await createNamespace({ kube, runId, purpose, podSecurity: 'privileged', signal })
   const namespace = space.name
-  const hand = await startNodeHand(kube, { namespace, runId, node: node.node }, signal)
+  const hand = await startGpuHand(kube, { namespace, runId, node: node.node }, signal)
   let count = 0
   const pod: GpuGround['pod'] = (called, more = {}) => ({
     namespace,

@@ -23,6 +23,8 @@ export interface ProbePodOptions {
   labels?: Record<string, string>
   /** Claims to mount: claim name → path. */
   claims?: Record<string, string>
+  /** RuntimeClass that it names; by default none. */
+  runtimeClassName?: string
   /** CPU that it asks for, so little that many fit; a LimitRange may want more. */
   cpu?: string
   signal: AbortSignal
@@ -58,9 +60,12 @@ export const leastCpuOfSlate = '50m'
 
 /** The pod's manifest; fits the Pod Security level `restricted`. */
 export function probePodManifest(
-  options: Pick<ProbePodOptions, 'namespace' | 'runId' | 'name' | 'labels' | 'claims' | 'cpu'>,
+  options: Pick<
+    ProbePodOptions,
+    'namespace' | 'runId' | 'name' | 'labels' | 'claims' | 'runtimeClassName' | 'cpu'
+  >,
 ): KubeObject {
-  const { namespace, runId, name, labels = {}, claims = {}, cpu = '10m' } = options
+  const { namespace, runId, name, labels = {}, claims = {}, runtimeClassName, cpu = '10m' } = options
   const mounted = Object.entries(claims).map(([claim, mountPath], index) => ({
     volume: { name: `claim-${String(index)}`, persistentVolumeClaim: { claimName: claim } },
     mount: { name: `claim-${String(index)}`, mountPath },
@@ -70,6 +75,7 @@ export function probePodManifest(
     kind: 'Pod',
     metadata: { name, namespace, labels: { [runLabel]: runId, ...labels } },
     spec: {
+      ...(runtimeClassName === undefined ? {} : { runtimeClassName }),
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       terminationGracePeriodSeconds: 0,

@@ -43,6 +43,7 @@ export function sameFlags(
         ]
       : ['--system', 'none']),
     ...(gpu === undefined ? [] : gpuFlags(gpu)),
+    ...(plan.runtimeClasses ?? []).flatMap((name) => ['--runtime-class', name]),
     ...plan.extraMounts.flatMap(({ hostPath, containerPath, readOnly }) => [
       '--mount',
       `${hostPath}:${containerPath}${readOnly ? ':ro' : ''}`,

@@ -17,6 +17,8 @@ export interface ShellPod {
   /** Name of a pod of the same probe that this one should not share a node with, where there are several. */
   awayFrom?: string
   volumes?: { claim: string; mountPath: string }[]
+  /** RuntimeClass that it names; by default none. */
+  runtimeClassName?: string
   /** Extended resources that it asks for, by name: `{ 'nvidia.com/gpu': 1 }`. */
   devices?: Record<string, number>
 }
@@ -46,6 +48,7 @@ export function shellPod(context: Pick<ProbeContext, 'namespace' | 'shellImage'>
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       terminationGracePeriodSeconds: 0,
+      ...(pod.runtimeClassName === undefined ? {} : { runtimeClassName: pod.runtimeClassName }),
       ...(pod.awayFrom === undefined ? {} : { affinity: awayFrom(pod.awayFrom) }),
       containers: [
         {

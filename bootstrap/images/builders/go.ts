@@ -1,5 +1,6 @@
-import { cp, copyFile, mkdir } from 'node:fs/promises'
+import { access, cp, copyFile, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { LocalCloudError } from '../../errors/local-cloud-error.ts'
 import { runCommand } from '../../process/run-command.ts'
 import type { GoComponent } from '../versions.ts'
 import type { BuildJob } from './component-builder.ts'
@@ -8,7 +9,8 @@ import { reproducibleTar } from './reproducible-tar.ts'
 
 /**
  * Builds the programs of a Go module with the toolchain on PATH. Upstream's own go.mod and go.sum decide every dependency, so a
- * module is built in its own directory of the module cache; what cannot be resolved there is replaced through a copy of go.mod.
+ * module is built in its own directory of the module cache; what cannot be resolved there is replaced through a copy of go.mod, and single
+ * files of dependencies in a copy of the module with vendored dependencies.
  * @throws LocalCloudError BUILD_FAILED with the command and the compiler's last lines; MISSING_TOOL without Go.
  */
 export async function buildGo(job: BuildJob<GoComponent>): Promise<void> {
@@ -19,13 +21,16 @@ export async function buildGo(job: BuildJob<GoComponent>): Promise<void> {
     ...(recipe.cgo ? await headerFlags(job, recipe.cgo) : {}),
   }
   const folder = recipe.directory === undefined ? undefined : join(paths.repo, 'images', recipe.directory)
-  const sourceDirectory =
+  const original =
     recipe.module === undefined
       ? (folder ?? '')
       : await downloadModule(job, recipe.module, recipe.version, environment)
+  const sourceDirectory = recipe.vendor
+    ? await vendoredCopy(job, original, recipe.vendor, folder ?? '', environment)
+    : original
   const modFlags = recipe.replace
     ? await replacedModFile(job, sourceDirectory, recipe.replace, folder, environment)
-    : ['-mod=readonly']
+    : [recipe.vendor ? '-mod=vendor' : '-mod=readonly']
   const ldflags = ['-s -w', ...(recipe.ldflags ?? [])].join(' ').replaceAll('{version}', recipe.version)
   for (const [program, mainPackage] of Object.entries(recipe.programs)) {
     job.progress(`compiling ${program}`)
@@ -117,6 +122,39 @@ async function replacedModFile(
     errorCode: 'BUILD_FAILED',
   })
   return ['-mod=mod', `-modfile=${modFile}`]
+}
+
+/**
+ * A copy of the module with its dependencies beside it, in which these files are ours; `go build -overlay` refuses files of the module cache.
+ * @throws LocalCloudError BUILD_FAILED when a dependency has no such file (any more): then nothing would be replaced
+ */
+async function vendoredCopy(
+  job: BuildJob<GoComponent>,
+  original: string,
+  files: Record<string, string>,
+  folder: string,
+  environment: Record<string, string>,
+): Promise<string> {
+  const copy = join(job.workDirectory, 'vendored')
+  await cp(original, copy, { recursive: true })
+  job.progress('vendoring dependencies')
+  await runCommand('go', ['mod', 'vendor'], {
+    signal: job.signal,
+    cwd: copy,
+    env: environment,
+    errorCode: 'BUILD_FAILED',
+  })
+  for (const [file, by] of Object.entries(files)) {
+    const target = join(copy, 'vendor', file)
+    await access(target).catch((error: unknown) => {
+      throw new LocalCloudError('BUILD_FAILED', {
+        message: `No dependency has the file ${file}, which ${by} is to replace.`,
+        cause: error,
+      })
+    })
+    await copyFile(join(folder, by), target)
+  }
+  return copy
 }
 
 async function headerFlags(

@@ -27,6 +27,8 @@ const programs: Record<string, string> = {
   '/opt/cni/bin/ptp': 'cni-plugins/ptp',
   '/opt/cni/bin/host-local': 'cni-plugins/host-local',
   '/opt/cni/bin/portmap': 'cni-plugins/portmap',
+  '/usr/local/bin/runsc': 'gvisor/runsc',
+  '/usr/local/bin/containerd-shim-runsc-v1': 'gvisor/containerd-shim-runsc-v1',
   '/usr/bin/nvidia-ctk': 'nvidia-container-toolkit/nvidia-ctk',
   '/usr/bin/nvidia-cdi-hook': 'nvidia-container-toolkit/nvidia-cdi-hook',
   '/usr/bin/nvidia-container-runtime': 'nvidia-container-toolkit/nvidia-container-runtime',

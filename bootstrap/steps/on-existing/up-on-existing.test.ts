@@ -98,6 +98,15 @@ const policy: KubeObject = {
   kind: 'NetworkPolicy',
   metadata: { name: 'deny', namespace: 'slate' },
 }
+/** The system with pods in gVisor. */
+const sandboxed = (): KubeObject[] => {
+  const objects = fakeSystem()
+  for (const object of objects) {
+    const template = podTemplateOf(object)
+    if (template) template.spec.runtimeClassName = 'gvisor'
+  }
+  return objects
+}
 const notices = (): string =>
   world.events.map((event) => (event.type === 'notice' ? event.message : '')).join('\n')
 const folder = (): string => join(world.options.paths.stateDir, 'clusters', 'lc')
@@ -121,6 +130,21 @@ describe('up on an existing cluster', () => {
     })
     expect(world.log.filter((entry) => !entry.startsWith('ask'))).toEqual([])
     expect(notices()).toMatch(/storage +present +StorageClass fast/)
+  })
+
+  it('takes the RuntimeClass that its owner provides', async () => {
+    world.runtimeClasses = ['gvisor']
+    world.system = sandboxed
+    const owners = {
+      apiVersion: 'node.k8s.io/v1',
+      kind: 'RuntimeClass',
+      metadata: { name: 'gvisor' },
+      handler: 'x',
+    }
+    put(owners)
+    theirs.set('RuntimeClass gvisor', owners)
+    await world.up()
+    expect(made()).toContain('Deployment slate/ollama')
   })
 
   it('keeps a kubeconfig of that context only, for its owner, and leaves the user’s as it is', async () => {
@@ -217,6 +241,13 @@ describe('refused before anything is changed', () => {
     expect((await refused('BAD_VALUE', { addons: ['cilium'] })).message).toContain(
       'it fits only clusters that are made here',
     )
+  })
+
+  it('a RuntimeClass that its owner does not provide, also when the system names it in its file', async () => {
+    world.runtimeClasses = ['gvisor']
+    world.system = sandboxed
+    const error = await refused('RUNTIME_CLASS_MISSING')
+    expect(error.hint).toContain('Have the owner of the cluster provide the RuntimeClass gvisor')
   })
 
   it('a system for which others leave no room', async () => {
