@@ -1,19 +1,16 @@
 // What Prometheus itself makes of the alerts: needs the programs that images/versions.yaml builds.
-import { spawn } from 'node:child_process'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { parse, stringify } from 'yaml'
-import { freePort } from '../../../bootstrap/host/free-port.ts'
 import { runCommand } from '../../../bootstrap/process/run-command.ts'
 import { resolvePaths } from '../../../bootstrap/state/paths.ts'
 import { fires, isSilent } from '../../../e2e/harness/alert-look.ts'
-import { findBuiltProgram } from '../../../e2e/harness/built-program.ts'
 import { eventually } from '../../../e2e/harness/eventually.ts'
-import { fromHere, prometheusApi } from '../../../e2e/harness/prometheus-api.ts'
+import { builtPrometheus, startPrometheus } from '../../../e2e/harness/prometheus-server.ts'
 import { readAlertSource } from './alert-source.ts'
 import { ruleFile } from './rendered-alerts.ts'
 import { ruleGroups, type AlertingRule } from './rule-groups.ts'
@@ -23,21 +20,12 @@ const paths = resolvePaths(repo, {}, process.env, process.cwd())
 const source = readAlertSource()
 const signal = () => AbortSignal.timeout(60_000)
 
-/** @throws Error when nobody built it */
-function program(name: 'prometheus' | 'promtool', variable: string): string {
-  const found = findBuiltProgram(paths.cacheDir, { component: 'prometheus', program: name, variable })
-  if (found !== undefined) return found
-  throw new Error(
-    `There is no ${name}: put the system zones on a cluster first (npx zx bootstrap/up.mjs --system zones --images packages), or name one in ${variable}.`,
-  )
-}
-
 let folder: string
 let promtool: string
 let prometheus: string
 beforeAll(async () => {
-  promtool = program('promtool', 'LOCAL_CLOUD_PROMTOOL_BINARY')
-  prometheus = program('prometheus', 'LOCAL_CLOUD_PROMETHEUS_BINARY')
+  promtool = builtPrometheus(paths.cacheDir, 'promtool')
+  prometheus = builtPrometheus(paths.cacheDir, 'prometheus')
   folder = await mkdtemp(join(tmpdir(), 'zones-alerts-'))
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
@@ -153,7 +141,6 @@ it(
   'a real Prometheus scrapes both zones, reads the alerts anew when their file changes, and has them fire',
   { timeout: 240_000 },
   async () => {
-    const work = await mkdtemp(join(folder, 'server-'))
     const { pages, address } = await exporter()
     const model = (resets: number) =>
       `# TYPE omni_model_loaded gauge\nomni_model_loaded{model="deepseek-v3.2"} 1\n# TYPE omni_gpu_resets_total counter\nomni_gpu_resets_total{gpu="1"} ${String(resets)}\n`
@@ -165,46 +152,19 @@ it(
     ) as { scrape_configs: Record<string, unknown>[] }
     const zones = shipped.scrape_configs.find(({ job_name: job }) => job === 'zones')
     const { kubernetes_sd_configs: _, relabel_configs: __, ...settings } = zones ?? {}
-    await mkdir(join(work, 'alerts'))
-    await writeFile(join(work, 'alerts', 'zones.yaml'), ruleFile(ruleGroups(source)))
-    await writeFile(
-      join(work, 'prometheus.yml'),
-      stringify({
-        global: { scrape_interval: '2s', scrape_timeout: '1s', evaluation_interval: '2s' },
-        rule_files: ['alerts/*.yaml'],
-        scrape_configs: [
-          {
-            ...settings,
-            static_configs: ['inference', 'agents'].map((namespace) => ({
-              targets: [address],
-              labels: { namespace, pod: `${namespace}-pod`, __metrics_path__: `/${namespace}` },
-            })),
-          },
-        ],
-      }),
-    )
-    const port = await freePort()
-    const child = spawn(
-      prometheus,
-      [
-        `--config.file=${join(work, 'prometheus.yml')}`,
-        `--storage.tsdb.path=${join(work, 'data')}`,
-        `--web.listen-address=127.0.0.1:${String(port)}`,
-        '--enable-feature=auto-reload-config',
-        '--config.auto-reload-interval=2s',
+    await using server = await startPrometheus(prometheus, {
+      rules: ruleFile(ruleGroups(source)),
+      scrape: [
+        {
+          ...settings,
+          static_configs: ['inference', 'agents'].map((namespace) => ({
+            targets: [address],
+            labels: { namespace, pod: `${namespace}-pod`, __metrics_path__: `/${namespace}` },
+          })),
+        },
       ],
-      { stdio: 'ignore' },
-    )
-    onTestFinished(
-      () =>
-        new Promise<void>((resolve) => {
-          child.once('exit', () => {
-            resolve()
-          })
-          child.kill()
-        }),
-    )
-    const api = prometheusApi(fromHere(`http://127.0.0.1:${String(port)}`))
+    })
+    const { api } = server
     const pace = { timeoutMs: 60_000, intervalMs: 500 }
     await eventually(
       'both zones are scraped',
@@ -226,7 +186,7 @@ it(
       await api.query('count(namespaced{namespace="agents", exported_namespace="inference"})', signal()),
     ).toMatchObject([{ value: 1 }])
 
-    await writeFile(join(work, 'alerts', 'zones.yaml'), ruleFile(ruleGroups(source, 'quick')))
+    await server.writeRules(ruleFile(ruleGroups(source, 'quick')))
     const seconds = (name: string) => async (stop: AbortSignal) => {
       const rule = (await api.rules(stop)).find((one) => one.name === name)
       return { ok: rule?.forSeconds === 20, seen: `${String(rule?.forSeconds)} s` }
