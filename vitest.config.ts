@@ -32,7 +32,7 @@ export default defineConfig({
           include: [
             machineTests,
             '{bootstrap,charts}/**/*.api.test.ts',
-            '{fixtures,images}/**/*.machine.test.ts',
+            '{fixtures,images,manifests}/**/*.machine.test.ts',
           ],
           fileParallelism: false,
           sequence: { concurrent: false },

@@ -31,10 +31,11 @@ export interface ImageSource {
   /** Why this source was taken: "no registry answered within 3 s". */
   readonly why: string
   supply(signal: AbortSignal): Promise<ImageSupply>
-  observe(run: StepRun): Promise<Observation>
+  /** Whether `prepare` has nothing left to do. */
+  observe(run: StepRun, wanted?: ReadonlySet<string>): Promise<Observation>
   /**
    * Idempotent and resumable: what is there and matches its digest is not made again. Of the images that are loaded into nodes
-   * only those that are `wanted`, by their full references; default all.
+   * only those that are `wanted`, by their full references; default all but optional ones.
    */
   prepare(run: StepRun, wanted?: ReadonlySet<string>): Promise<PreparedImages>
 }

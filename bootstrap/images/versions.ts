@@ -83,7 +83,7 @@ const imageSchema = z.strictObject({
   ref: z.string(),
   role: z.enum(['node', 'addon', 'base', 'workload']),
   preload: z.boolean(),
-  /** Pulled from a registry only for a cluster that runs it. */
+  /** Pulled from a registry, or unless preloaded built, only for a cluster that runs it. */
   optional: z.boolean().optional(),
   layers: z.array(layerSchema).optional(),
   /** Folder of a workload of ours with a Containerfile and an image.yaml. */
@@ -146,6 +146,10 @@ export function parseVersions(text: string): Versions {
 
 /** Every reference of an image. */
 export const refsOf = ({ ref, aliases = [] }: ImageRecipe): string[] => [ref, ...aliases]
+
+/** Whether an image is made for a cluster whose pods run `wanted`, by their full references: an optional one only when it is among them. */
+export const isChosen = (image: ImageRecipe, wanted?: ReadonlySet<string>): boolean =>
+  image.optional !== true || refsOf(image).some((ref) => wanted?.has(ref) === true)
 
 /** Names of the components that a layer is made of. */
 export function componentsOfLayer(layer: LayerRecipe): string[] {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
@@ -8,11 +8,12 @@ import type { Paths } from '../plan/options.ts'
 import { runCommand } from '../process/run-command.ts'
 import type { LoadableImage } from '../providers/provider.ts'
 import { createAssembler, outputPath } from './assemble.ts'
-import { fileDigest, filesBelow, type BuiltComponent } from './component-cache.ts'
+import { filesBelow, type BuiltComponent } from './component-cache.ts'
+import { componentsOfImage, dependencyComponent } from './components-of-image.ts'
 import type { NodeImageFile } from './node/node-image.ts'
-import { writeArchive } from './oci/archive.ts'
 import { makeImage } from './oci/image.ts'
 import { writeLayer, type Layer, type LayerEntry } from './oci/layer.ts'
+import { storeImage } from './stored-image.ts'
 import type { ImageRecipe, Versions } from './versions.ts'
 
 /** `image.yaml` beside a workload's Containerfile: the same image, described for the build from packages. */
@@ -59,25 +60,12 @@ export async function workloadKey(
   return hash.digest('hex').slice(0, 16)
 }
 
-/** Component with the npm dependencies of a workload, by convention `<name>-dependencies`. */
-const dependencyComponent = (recipe: ImageRecipe): string => `${shortName(recipe.ref)}-dependencies`
-
-const shortName = (ref: string): string => ref.slice(ref.lastIndexOf('/') + 1).replace(/:.*$/, '')
-
-/** The image built under this key, when its archive has the recorded digest. */
-export async function findWorkload(
-  paths: Paths,
-  recipe: ImageRecipe,
-  key: string,
-): Promise<LoadableImage | undefined> {
-  const directory = join(paths.cacheDir, 'workloads', shortName(recipe.ref), key)
-  const record = await readFile(join(directory, 'image.json'), 'utf8').catch(() => undefined)
-  if (record === undefined) return undefined
-  const { id, digest } = JSON.parse(record) as { id: string; digest: string }
-  const archive = join(directory, 'image.tar')
-  if ((await fileDigest(archive).catch(() => undefined)) !== digest) return undefined
-  return { ref: recipe.ref, archive, id }
-}
+/** Names of the components that {@link buildWorkload} takes: those of the base and of its warm-up, and its dependencies. */
+export const workloadComponents = ({ images }: Versions, recipe: ImageRecipe): string[] => [
+  'node-runtime',
+  ...images.filter(({ ref }) => ref === baseRef).flatMap(componentsOfImage),
+  ...componentsOfImage(recipe),
+]
 
 /**
  * Builds a workload of ours on a base that every node holds already, so that its archive has the workload's own layers only.
@@ -110,10 +98,7 @@ export async function buildWorkload(job: {
     })
   }
 
-  const parent = join(paths.cacheDir, 'workloads', shortName(recipe.ref))
-  await mkdir(parent, { recursive: true })
-  const work = await mkdtemp(join(parent, '.building-'))
-  try {
+  return storeImage({ cacheDir: paths.cacheDir, ref: recipe.ref, key: job.key }, async (work) => {
     const assembler = createAssembler({
       repo: paths.repo,
       layersDirectory: work,
@@ -145,23 +130,8 @@ export async function buildWorkload(job: {
       stopSignal: description.stopSignal,
       labels: { ...description.labels, 'io.local-cloud.managed': 'true' },
     })
-    const output = join(work, 'output')
-    await mkdir(output)
-    await writeArchive([image], join(output, 'image.tar'), new Set(base.layers))
-    await writeFile(
-      join(output, 'image.json'),
-      JSON.stringify({ id: image.id, digest: await fileDigest(join(output, 'image.tar')) }),
-    )
-    await rm(join(parent, job.key), { recursive: true, force: true })
-    await rename(output, join(parent, job.key))
-  } finally {
-    await rm(work, { recursive: true, force: true })
-  }
-  for (const other of await readdir(parent))
-    if (other !== job.key) await rm(join(parent, other), { recursive: true, force: true })
-  const built = await findWorkload(paths, recipe, job.key)
-  if (!built) throw new Error(`${recipe.ref} vanished while it was stored`)
-  return built
+    return { image, elsewhere: new Set(base.layers) }
+  })
 }
 
 type Copies = readonly { from: string; to: string }[]

@@ -15,7 +15,7 @@ export function imagesStep(session: Session, needs: readonly string[]): Step {
       const { engine } = await session.look()
       if (!engine) return { state: 'absent', reason: 'no container engine yet' }
       const source = await session.imageSource()
-      const observed = await source.observe(run)
+      const observed = await source.observe(run, await session.wantedImages(run))
       return { ...observed, reason: `${observed.reason} (${source.kind}: ${source.why})` }
     },
     async apply(run) {

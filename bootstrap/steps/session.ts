@@ -76,6 +76,8 @@ export interface Session {
   imageSource(): Promise<ImageSource>
   /** Says which images are to be loaded into nodes; without it, all that the source has. Call before any step runs. */
   wantImages(wanted: (run: StepRun) => Promise<ReadonlySet<string>>): void
+  /** What `wantImages` said. */
+  wantedImages(run: StepRun): Promise<ReadonlySet<string> | undefined>
   /** Makes or fetches the images when that has not been done in this run. */
   prepareImages(run: StepRun): Promise<PreparedImages>
   /** Whether `prepareImages` ran in this session. */
@@ -249,7 +251,7 @@ export function createSession(options: SessionOptions): Session {
       kind: source.kind,
       why: kept.why,
       supply: (stop) => source.supply(stop),
-      observe: (run) => source.observe(run),
+      observe: (run, wanted) => source.observe(run, wanted),
       prepare: (run, wanted) => source.prepare(run, wanted),
     }
   })
@@ -313,6 +315,7 @@ export function createSession(options: SessionOptions): Session {
     wantImages(wanted) {
       wantedImages = wanted
     },
+    wantedImages: async (run) => wantedImages?.(run),
     async prepareImages(run) {
       preparedImages ??= await (await imageSource()).prepare(run, await wantedImages?.(run))
       return preparedImages

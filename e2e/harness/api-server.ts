@@ -1,12 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, statSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { findBuiltProgram } from './built-program.ts'
 
 /** A real etcd and kube-apiserver on loopback, without nodes. Leaving its scope (`await using`) ends and removes all of it. */
 export interface ApiServer extends AsyncDisposable {
@@ -35,16 +35,12 @@ const readyTimeoutMs = 60_000
  * The multicall binary that LOCAL_CLOUD_KUBERNETES_BINARY names, or the newest one that the component cache below
  * `cacheDir` holds; undefined when there is none.
  */
-export function findKubernetesBinary(cacheDir: string): string | undefined {
-  const named = process.env['LOCAL_CLOUD_KUBERNETES_BINARY']
-  if (named !== undefined && named !== '') return existsSync(named) ? named : undefined
-  const folder = join(cacheDir, 'components', 'kubernetes')
-  if (!existsSync(folder)) return undefined
-  return readdirSync(folder)
-    .map((key) => join(folder, key, 'kubernetes'))
-    .filter((path) => existsSync(path))
-    .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0]
-}
+export const findKubernetesBinary = (cacheDir: string): string | undefined =>
+  findBuiltProgram(cacheDir, {
+    component: 'kubernetes',
+    program: 'kubernetes',
+    variable: 'LOCAL_CLOUD_KUBERNETES_BINARY',
+  })
 
 /**
  * Starts etcd, the API server with RBAC and a token, and the wanted controllers, all in a temporary folder.

@@ -7,6 +7,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { openEngine } from '../../bootstrap/engine/detect-engine.ts'
 import { createAssembler } from '../../bootstrap/images/assemble.ts'
 import { buildComponents } from '../../bootstrap/images/build-components.ts'
+import { chosenImages } from '../../bootstrap/images/chosen-images.ts'
 import { buildNodeImage } from '../../bootstrap/images/node/node-image.ts'
 import { writeArchive } from '../../bootstrap/images/oci/archive.ts'
 import { upstreamNodeImage } from '../../bootstrap/images/sources/registry.ts'
@@ -65,7 +66,7 @@ async function publishUpstreamNames(
   signal: AbortSignal,
 ): Promise<{ refs: string[]; cleanUp: () => Promise<void> }> {
   const paths = resolvePaths(repository, {}, process.env, repository)
-  const versions = await readVersions(repository)
+  const versions = chosenImages(await readVersions(repository))
   const work = await mkdtemp(path.join(tmpdir(), 'publish-'))
   const quiet = { emit: () => undefined, progress: () => undefined }
   const refs: string[] = []

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { driverRootFiles, driverRootLinks } from '../../../fixtures/gpu/node-files.ts'
 import { createAssembler, outputPath } from '../assemble.ts'
 import { fileDigest, filesBelow, type BuiltComponent } from '../component-cache.ts'
+import { componentsOfImage } from '../components-of-image.ts'
 import { writeArchive } from '../oci/archive.ts'
 import { makeImage, type Image } from '../oci/image.ts'
 import { existingLayer, writeLayer, type LayerEntry } from '../oci/layer.ts'
@@ -75,6 +76,15 @@ interface NodeImageJob {
 export const preloadedRecipes = (versions: Versions): ImageRecipe[] =>
   versions.images.filter((image) => image.preload)
 
+/** Names of the components that are in the node image: its root file system, its programs, what is applied first, and the preloaded images. */
+export const nodeComponents = (versions: Versions): Set<string> =>
+  new Set([
+    'node-rootfs',
+    'cilium',
+    ...Object.values(programs).map((output) => output.slice(0, output.indexOf('/'))),
+    ...preloadedRecipes(versions).flatMap(componentsOfImage),
+  ])
+
 /** Key of the node image: changes when a component in it, a recipe, or a file under images/node changes. 16 hexadecimal digits. */
 export async function nodeImageKey(
   repo: string,
@@ -82,7 +92,9 @@ export async function nodeImageKey(
   componentKeys: ReadonlyMap<string, string>,
 ): Promise<string> {
   const hash = createHash('sha256')
-  hash.update(JSON.stringify([versions.kubernetes, preloadedRecipes(versions), [...componentKeys].sort()]))
+  const within = nodeComponents(versions)
+  const keys = [...componentKeys].filter(([name]) => within.has(name)).sort()
+  hash.update(JSON.stringify([versions.kubernetes, preloadedRecipes(versions), keys]))
   const files = join(repo, 'images', 'node', 'files')
   for (const file of await filesBelow(files)) {
     const path = join(files, file)

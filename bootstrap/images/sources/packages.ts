@@ -7,8 +7,12 @@ import type { Emit } from '../../report/events.ts'
 import { withLock } from '../../state/lock.ts'
 import type { Observation, StepRun } from '../../steps/step.ts'
 import { buildComponents, componentKeys, missingComponents, removeBuildCaches } from '../build-components.ts'
+import { chosenImages } from '../chosen-images.ts'
 import { ensureBuildTools, requireBuildSpace } from '../build-tools.ts'
+import type { BuiltComponent } from '../component-cache.ts'
+import { componentsOfImage } from '../components-of-image.ts'
 import type { ImageSource, ImageSupply, PreparedImages } from '../image-source.ts'
+import { buildLayeredImage, layeredImageKey } from '../layered-image.ts'
 import {
   buildNodeImage,
   findNodeImage,
@@ -20,8 +24,9 @@ import {
   type NodeImageFile,
 } from '../node/node-image.ts'
 import { renameArchive } from '../oci/rename-archive.ts'
+import { findStoredImage } from '../stored-image.ts'
 import { readVersions, refsOf, type ImageRecipe, type Versions } from '../versions.ts'
-import { findWorkload, buildWorkload, workloadKey } from '../workload-image.ts'
+import { buildWorkload, workloadComponents, workloadKey } from '../workload-image.ts'
 import type { LoadableImage } from '../../providers/provider.ts'
 
 export interface PackagesSourceOptions {
@@ -34,7 +39,7 @@ export interface PackagesSourceOptions {
 
 /**
  * Images built on this machine from Go modules, npm and Debian packages; no container registry is asked. The node image holds every
- * preloaded image, workloads of ours are archives beside it.
+ * preloaded image, the others are archives beside it, those that are optional only when they are wanted.
  */
 export function createPackagesSource(options: PackagesSourceOptions): ImageSource {
   const { paths, engine } = options
@@ -46,8 +51,8 @@ export function createPackagesSource(options: PackagesSourceOptions): ImageSourc
     ref: string
   }
 
-  async function look(): Promise<Look> {
-    const versions = await readVersions(paths.repo)
+  async function look(wanted?: ReadonlySet<string>): Promise<Look> {
+    const versions = chosenImages(await readVersions(paths.repo), wanted)
     const keys = await componentKeys(paths.repo, versions)
     const key = await nodeImageKey(paths.repo, versions, keys)
     return { versions, keys, key, ref: nodeImageRef(versions, key) }
@@ -59,7 +64,7 @@ export function createPackagesSource(options: PackagesSourceOptions): ImageSourc
 
     async supply(): Promise<ImageSupply> {
       const versions = await readVersions(paths.repo)
-      const loadable = workloadRecipes(versions).flatMap(refsOf)
+      const loadable = loadedRecipes(versions).flatMap(refsOf)
       return {
         inNodes: preloadedRecipes(versions).map(({ ref }) => ref),
         loadable,
@@ -68,8 +73,8 @@ export function createPackagesSource(options: PackagesSourceOptions): ImageSourc
       }
     },
 
-    async observe(run: StepRun): Promise<Observation> {
-      const { versions, keys, key, ref } = await look()
+    async observe(run: StepRun, wanted?: ReadonlySet<string>): Promise<Observation> {
+      const { versions, keys, key, ref } = await look(wanted)
       if (!(await findNodeImage(paths.cacheDir, key, { verify: false }))) {
         const missing = await missingComponents(paths, keys)
         return missing.length > 0
@@ -81,8 +86,8 @@ export function createPackagesSource(options: PackagesSourceOptions): ImageSourc
       }
       if (!(await engine.imageExists(ref, run.signal)))
         return { state: 'partial', reason: 'the node image is to be loaded into the engine' }
-      for (const recipe of workloadRecipes(versions)) {
-        if (!(await findWorkload(paths, recipe, await workloadKey(paths.repo, recipe, keys, key)))) {
+      for (const recipe of loadedRecipes(versions)) {
+        if (!(await findStoredImage(paths.cacheDir, recipe.ref, await loadedKey(recipe, keys, key)))) {
           return { state: 'partial', reason: `${recipe.ref} is to be built` }
         }
       }
@@ -91,7 +96,7 @@ export function createPackagesSource(options: PackagesSourceOptions): ImageSourc
 
     // The cache may be shared between checkouts: one process at a time changes it.
     async prepare(run: StepRun, wanted?: ReadonlySet<string>): Promise<PreparedImages> {
-      const looked = await look()
+      const looked = await look(wanted)
       await requireSpace(looked)
       return withLock(
         { ...paths, stateDir: paths.cacheDir },
@@ -111,6 +116,16 @@ export function createPackagesSource(options: PackagesSourceOptions): ImageSourc
     })
   }
 
+  function loadedKey(
+    recipe: ImageRecipe,
+    keys: ReadonlyMap<string, string>,
+    nodeKey: string,
+  ): Promise<string> {
+    return recipe.source === undefined
+      ? layeredImageKey(paths.repo, recipe, keys)
+      : workloadKey(paths.repo, recipe, keys, nodeKey)
+  }
+
   async function prepare(
     run: StepRun,
     { versions, keys, key, ref }: Look,
@@ -128,7 +143,7 @@ export function createPackagesSource(options: PackagesSourceOptions): ImageSourc
       preloaded: preloadedRecipes(versions).map((recipe) => recipe.ref),
       loadable: (
         await Promise.all(
-          (await workloads(run, versions, keys, node, key)).map(({ recipe, image }) =>
+          (await loaded(run, versions, keys, node, key)).map(({ recipe, image }) =>
             named(recipe, image, wanted),
           ),
         )
@@ -157,36 +172,13 @@ export function createPackagesSource(options: PackagesSourceOptions): ImageSourc
     const inEngine = await engine.imageExists(nodeImageRef(versions, key), run.signal)
     const found = await findNodeImage(paths.cacheDir, key, { verify: !inEngine })
     if (found) return found
-    const missing = await missingComponents(paths, keys)
-    if (missing.length > 0) {
-      options.emit({
-        type: 'notice',
-        level: 'info',
-        message: `${String(missing.length)} of ${String(keys.size)} components are built now, into ${paths.cacheDir}: all of them take about 40 minutes on two cores, once. --cache-dir names a folder of another checkout that has them.`,
-      })
-    }
-    await ensureBuildTools({
-      cacheDir: paths.cacheDir,
-      install: options.install,
-      compile: mustCompile(versions, missing),
-      signal: run.signal,
-      emit: options.emit,
-    })
-    const components = await buildComponents({
-      paths,
-      versions,
-      signal: run.signal,
-      emit: options.emit,
-      progress: (message) => {
-        run.progress(message)
-      },
-    })
+    await getReady(run, versions, await missingOf(versions, keys))
     const node = await buildNodeImage(
       {
         repo: paths.repo,
         cacheDir: paths.cacheDir,
         versions,
-        components,
+        components: await components(run, versions),
         signal: run.signal,
         progress: (message) => {
           run.progress(message)
@@ -198,45 +190,94 @@ export function createPackagesSource(options: PackagesSourceOptions): ImageSourc
     return node
   }
 
-  async function workloads(
+  async function missingOf(versions: Versions, keys: ReadonlyMap<string, string>): Promise<string[]> {
+    return (await missingComponents(paths, keys)).filter((name) => name in versions.components)
+  }
+
+  /** Says what is to be built, and has what it takes. */
+  async function getReady(run: StepRun, versions: Versions, missing: readonly string[]): Promise<void> {
+    if (missing.length > 0) {
+      options.emit({
+        type: 'notice',
+        level: 'info',
+        message: `${String(missing.length)} of ${String(Object.keys(versions.components).length)} components are built now, into ${paths.cacheDir}: all of them take about 40 minutes on two cores, once. --cache-dir names a folder of another checkout that has them.`,
+      })
+    }
+    await ensureBuildTools({
+      cacheDir: paths.cacheDir,
+      install: options.install,
+      compile: mustCompile(versions, missing),
+      signal: run.signal,
+      emit: options.emit,
+    })
+  }
+
+  /** Every component of these versions, built where it is missing. */
+  function components(run: StepRun, versions: Versions): Promise<Map<string, BuiltComponent>> {
+    return buildComponents({
+      paths,
+      versions,
+      signal: run.signal,
+      emit: options.emit,
+      progress: (message) => {
+        run.progress(message)
+      },
+    })
+  }
+
+  /** Images beside the node image, each built where it is missing, with no components but its own. */
+  async function loaded(
     run: StepRun,
     versions: Versions,
     keys: ReadonlyMap<string, string>,
     node: NodeImageFile,
     nodeKey: string,
   ): Promise<{ recipe: ImageRecipe; image: LoadableImage }[]> {
-    const built: { recipe: ImageRecipe; image: LoadableImage }[] = []
-    for (const recipe of workloadRecipes(versions)) {
-      const key = await workloadKey(paths.repo, recipe, keys, nodeKey)
-      const found = await findWorkload(paths, recipe, key)
+    const { signal } = run
+    const { repo, cacheDir } = paths
+    const images: { recipe: ImageRecipe; image: LoadableImage }[] = []
+    let compiled = false
+    for (const recipe of loadedRecipes(versions)) {
+      const key = await loadedKey(recipe, keys, nodeKey)
+      const found = await findStoredImage(cacheDir, recipe.ref, key)
       if (found) {
-        built.push({ recipe, image: found })
+        images.push({ recipe, image: found })
         continue
       }
       run.progress(`building ${recipe.ref}`)
-      const components = await buildComponents({
-        paths,
+      const own = only(
         versions,
-        signal: run.signal,
-        emit: options.emit,
-        progress: (message) => {
-          run.progress(message)
-        },
-      })
-      built.push({
+        recipe.source === undefined ? componentsOfImage(recipe) : workloadComponents(versions, recipe),
+      )
+      const missing = await missingOf(own, keys)
+      if (missing.length > 0) {
+        await getReady(run, own, missing)
+        compiled = true
+      }
+      const built = await components(run, own)
+      images.push({
         recipe,
-        image: await buildWorkload({ paths, recipe, key, versions, components, node, signal: run.signal }),
+        image: await (recipe.source === undefined
+          ? buildLayeredImage({ repo, cacheDir, recipe, key, components: built, signal })
+          : buildWorkload({ paths, recipe, key, versions, components: built, node, signal })),
       })
     }
-    return built
+    if (compiled) await removeBuildCaches(cacheDir)
+    return images
   }
 }
 
 const mustCompile = ({ components }: Versions, missing: readonly string[]): boolean =>
   missing.some((name) => components[name]?.builder === 'go')
 
-const workloadRecipes = (versions: Versions): ImageRecipe[] =>
-  versions.images.filter((image) => image.source !== undefined)
+const only = (versions: Versions, names: readonly string[]): Versions => ({
+  ...versions,
+  components: Object.fromEntries(
+    Object.entries(versions.components).filter(([name]) => names.includes(name)),
+  ),
+})
+
+const loadedRecipes = (versions: Versions): ImageRecipe[] => versions.images.filter((image) => !image.preload)
 
 /** The image once for every wanted one of its references, each as an archive of its own beside the first. */
 async function named(

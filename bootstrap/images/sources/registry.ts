@@ -9,7 +9,7 @@ import type { LoadableImage } from '../../providers/provider.ts'
 import type { Observation, StepRun } from '../../steps/step.ts'
 import type { ImageSource, ImageSupply, PreparedImages } from '../image-source.ts'
 import { readArchive } from '../oci/read-archive.ts'
-import { readVersions, refsOf, type ImageRecipe, type Versions } from '../versions.ts'
+import { isChosen, readVersions, refsOf, type ImageRecipe, type Versions } from '../versions.ts'
 
 export interface RegistrySourceOptions {
   paths: Paths
@@ -55,21 +55,21 @@ export function createRegistrySource(options: RegistrySourceOptions): ImageSourc
       }
     },
 
-    async observe(run: StepRun): Promise<Observation> {
+    async observe(run: StepRun, wanted?: ReadonlySet<string>): Promise<Observation> {
       const versions = await readVersions(paths.repo)
-      const wanted = [
+      const needed = [
         upstreamNodeImage(versions, options.provider),
         ...versions.images
-          .filter((image) => image.role !== 'node' && image.role !== 'base' && image.optional !== true)
+          .filter((image) => image.role !== 'node' && image.role !== 'base' && isChosen(image, wanted))
           .map((image) => image.ref),
       ]
-      const there = await Promise.all(wanted.map((ref) => engine.imageExists(ref, run.signal)))
-      const missing = wanted.filter((_, index) => there[index] !== true)
+      const there = await Promise.all(needed.map((ref) => engine.imageExists(ref, run.signal)))
+      const missing = needed.filter((_, index) => there[index] !== true)
       if (missing.length === 0)
-        return { state: 'done', reason: `${String(wanted.length)} images are in the engine` }
+        return { state: 'done', reason: `${String(needed.length)} images are in the engine` }
       return {
-        state: missing.length === wanted.length ? 'absent' : 'partial',
-        reason: `${String(missing.length)} of ${String(wanted.length)} images are to be pulled or built`,
+        state: missing.length === needed.length ? 'absent' : 'partial',
+        reason: `${String(missing.length)} of ${String(needed.length)} images are to be pulled or built`,
       }
     },
 
@@ -77,9 +77,7 @@ export function createRegistrySource(options: RegistrySourceOptions): ImageSourc
       const versions = await readVersions(paths.repo)
       const node = upstreamNodeImage(versions, options.provider)
       const isWanted = (ref: string): boolean => wanted?.has(ref) ?? true
-      const recipes = pulledRecipes(versions).filter(
-        ({ ref, optional = false }) => !optional || wanted?.has(ref) === true,
-      )
+      const recipes = pulledRecipes(versions).filter((recipe) => isChosen(recipe, wanted))
       const limit = pLimit(3)
       let pulled = 0
       const bases = versions.images.filter((image) => image.role === 'base')
@@ -96,7 +94,9 @@ export function createRegistrySource(options: RegistrySourceOptions): ImageSourc
         ),
       )
       const built: string[] = []
-      for (const recipe of versions.images.filter((image) => image.source !== undefined)) {
+      for (const recipe of versions.images.filter(
+        (image) => image.source !== undefined && isChosen(image, wanted),
+      )) {
         run.progress(`building ${recipe.ref}`)
         await buildWorkload(recipe, run)
         built.push(...refsOf(recipe).filter(isWanted))
