@@ -41,7 +41,13 @@ export interface FakeWorld {
   /** What every registry answers. */
   registry: RegistryAnswer
   machine: { cores: number; memory: number }
-  images: { observed: Observation; prepared: PreparedImages; prepare?: () => Promise<void> }
+  images: {
+    observed: Observation
+    /** For which images it was last asked whether they are there. */
+    observedFor?: ReadonlySet<string> | undefined
+    prepared: PreparedImages
+    prepare?: () => Promise<void>
+  }
   /** What happened, in order: tools that were opened, probes, and what the provider and the cluster were told. */
   log: string[]
   events: Event[]
@@ -128,7 +134,10 @@ export function fakeWorld(base = 42_000): FakeWorld {
       const refs = loadable.map(({ ref }) => ref)
       return Promise.resolve({ inNodes: preloaded, loadable: refs, madeHere: refs, registry: false })
     },
-    observe: () => Promise.resolve(world.images.observed),
+    observe(_run, wanted) {
+      world.images.observedFor = wanted
+      return Promise.resolve(world.images.observed)
+    },
     async prepare(_run, wanted) {
       log.push('prepare images')
       await world.images.prepare?.()

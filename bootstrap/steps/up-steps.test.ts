@@ -164,6 +164,17 @@ describe('a second up', () => {
   })
 })
 
+it('the source is asked for the images of the plan’s pods, by the first up and by one that keeps the source', async () => {
+  const asked = (): string[] => [...(world.images.observedFor ?? [])]
+  for (let round = 0; round < 2; round += 1) {
+    delete world.images.observedFor
+    await world.up()
+    expect(asked()).toEqual(
+      expect.arrayContaining(['docker.io/library/slate:local', 'docker.io/ollama/ollama:0.17.4']),
+    )
+  }
+})
+
 describe('a newer node image', () => {
   it('is refused while a cluster runs that was made of another, and nothing is applied', async () => {
     world.images.prepared.preloaded.push('quay.io/cilium/cilium:v1')

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -91,5 +91,9 @@ describe('an optional image that is not in the node image', () => {
     expect(image?.id).toBe(first?.id)
     expect(await source.observe(run(), wanted)).toMatchObject({ state: 'done' })
     expect((await source.prepare(run(), wanted)).loadable).toEqual([first])
+    await appendFile(first?.archive ?? '', 'damage')
+    expect(await source.observe(run(), wanted)).toMatchObject({ state: 'partial' })
+    expect((await source.prepare(run(), wanted)).loadable).toEqual([first])
+    expect(await source.observe(run(), wanted)).toMatchObject({ state: 'done' })
   })
 })
