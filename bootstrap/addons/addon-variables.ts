@@ -10,6 +10,11 @@ export interface AddonVariables {
   CGROUP_V2_ROOT: string
   POD_CIDR: string
   NODE_COUNT: number
+  /**
+   * `true` where pods may have a network stack of their own, as in gVisor: Cilium then finds Services in their packets, not at their sockets
+   * (docs.cilium.io, "Socket LoadBalancer Bypass in Pod Namespace").
+   */
+  SOCKET_LB_HOST_ONLY: 'true' | 'false'
   /** Where the device plugin and its containers find NVIDIA's driver in a node; this and the next only with GPUs. */
   GPU_DRIVER_ROOT?: string
   /** DEVICE_LIST_STRATEGY of NVIDIA's plugin. */

@@ -14,6 +14,7 @@ const variables = {
   CGROUP_V2_ROOT: '/sys/fs/cgroup',
   POD_CIDR: '10.244.0.0/16',
   NODE_COUNT: 1,
+  SOCKET_LB_HOST_ONLY: 'false' as const,
 }
 const { signal } = new AbortController()
 const image = 'docker.io/library/busybox:1.35.0'

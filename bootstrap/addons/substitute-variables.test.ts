@@ -8,6 +8,7 @@ const variables = {
   CGROUP_V2_ROOT: '/sys/fs/cgroup/unified',
   POD_CIDR: '10.244.0.0/16',
   NODE_COUNT: 2,
+  SOCKET_LB_HOST_ONLY: 'false' as const,
 }
 
 const configMap = (data: unknown): KubeObject => ({

@@ -52,6 +52,7 @@ const variables = {
   CGROUP_V2_ROOT: '/sys/fs/cgroup',
   POD_CIDR: '10.244.0.0/16',
   NODE_COUNT: 1,
+  SOCKET_LB_HOST_ONLY: 'false' as const,
 }
 
 const gpu: GpuPlan = { tier: 'mock', count: 2, strategy: 'cdi-cri', replicas: 2 }

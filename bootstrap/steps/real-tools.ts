@@ -102,6 +102,7 @@ export function realTools(options: RealToolsOptions): Tools {
         CGROUP_V2_ROOT: options.cgroupV2Root ?? (cgroup === 'hybrid' ? `${cgroupRoot}/unified` : cgroupRoot),
         POD_CIDR: podCidr,
         NODE_COUNT: nodes,
+        SOCKET_LB_HOST_ONLY: runtimeClasses.length > 0 ? ('true' as const) : ('false' as const),
         ...(gpu === undefined ? {} : gpuVariables(gpu)),
       }
       await renderer(signal)
