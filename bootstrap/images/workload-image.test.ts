@@ -10,10 +10,10 @@ const recipe: ImageRecipe = {
   role: 'workload',
   preload: false,
   source: 'images/shop',
-} as ImageRecipe
+}
 
 async function repository(): Promise<string> {
-  const repo = await temporaryFolder()
+  const repo = temporaryFolder()
   for (const folder of ['shop/tests', 'common/tests'])
     await mkdir(join(repo, 'images', folder), { recursive: true })
   const files: Record<string, string> = {
@@ -36,7 +36,7 @@ it('finds the folders beside a workload that it copies from', async () => {
 it('has another key when a file of the workload or of a folder beside it changes, and the same for other tests', async () => {
   const repo = await repository()
   const key = await keyOf(repo)
-  const copy = join(await temporaryFolder(), 'elsewhere')
+  const copy = join(temporaryFolder(), 'elsewhere')
   await cp(repo, copy, { recursive: true })
   expect(await keyOf(copy)).toBe(key)
 
