@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { renderKustomization } from '../../bootstrap/manifests/render.ts'
 import { validateSystem } from '../../bootstrap/manifests/validate.ts'
-import type { EnvironmentName } from './contract.ts'
 
 const repo = fileURLToPath(new URL('../..', import.meta.url))
 const stateDir = join(repo, '.local-cloud')
@@ -15,11 +14,12 @@ export async function rendered(folder: string): Promise<KubeObject[]> {
   return renderKustomization(join(repo, folder), { paths, signal: AbortSignal.timeout(30_000) })
 }
 
-/** The objects of an overlay with options of SLATE (system.yaml). @throws LocalCloudError RENDER_FAILED, MANIFEST_INVALID */
+/** The objects of a system's overlay with options of the system (system.yaml). @throws LocalCloudError RENDER_FAILED, MANIFEST_INVALID */
 export async function renderedWith(
-  environment: EnvironmentName,
+  system: string,
+  environment: string,
   choices: Record<string, string>,
 ): Promise<KubeObject[]> {
-  const choice = { system: 'slate', environment, choices }
+  const choice = { system, environment, choices }
   return validateSystem(choice, { paths, signal: AbortSignal.timeout(30_000) })
 }

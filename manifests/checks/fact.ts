@@ -1,4 +1,4 @@
-import type { KubeObject } from '../../../bootstrap/kube/client.ts'
+import type { KubeObject } from '../../bootstrap/kube/client.ts'
 
 interface Statement {
   /** Which kind of fact: `replicas`, `startup probe`, `service selector`, … */
