@@ -233,6 +233,22 @@ describe('a change of options', () => {
     expect(world.cluster.objects.get('ConfigMap slate/settings')?.['data']).toEqual({ a: '2' })
   })
 
+  it('puts several systems on the cluster, and takes away the one that is no longer wanted', async () => {
+    const zones = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'zones' } }
+    world.system = (name) => (name === 'slate' ? fakeSystem() : [zones])
+    await world.up({ system: 'slate,zones' })
+    const there = (): string[] =>
+      ['Namespace slate', 'Namespace zones'].filter((key) => world.cluster.objects.has(key))
+    expect(there()).toEqual(['Namespace slate', 'Namespace zones'])
+    forget()
+    await world.up({ system: 'slate,zones' })
+    expect(world.cluster.changes).toEqual([])
+    await world.up({ system: 'slate' })
+    expect(there()).toEqual(['Namespace slate'])
+    await world.up({ system: 'zones' })
+    expect(there()).toEqual(['Namespace zones'])
+  })
+
   it('removes a system and an add-on that are no longer wanted', async () => {
     await world.up()
     world.addons = fakeAddons().filter((addon) => addon.name !== 'metrics-server')
