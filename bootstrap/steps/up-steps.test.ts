@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import { readyStatus } from '../kube/fake-client.ts'
 import { makePlan } from '../plan/plan.ts'
+import { clusterFiles } from './cluster-files.ts'
 import { fakeAddons, fakeSystem, fakeWorld, type FakeWorld } from './fake-world.ts'
 import { appliedAnnotation } from './objects.ts'
 import { observeSteps } from './run-steps.ts'
@@ -247,6 +248,9 @@ describe('a change of options', () => {
     expect(there()).toEqual(['Namespace slate'])
     await world.up({ system: 'zones' })
     expect(there()).toEqual(['Namespace zones'])
+    expect((await clusterFiles(world.options.paths, world.options.name).plan())?.systems).toEqual([
+      { name: 'zones', environment: 'local' },
+    ])
   })
 
   it('removes a system and an add-on that are no longer wanted', async () => {

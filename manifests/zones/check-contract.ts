@@ -85,7 +85,7 @@ export const livenessBudget = (probe: Probe): number =>
 /** The budgets that the probes add up to, times the number by which the overlay divides them. */
 function budgetFacts({ budgets, guaranteed }: Contract, environment: EnvironmentName): Fact[] {
   const probeOf = (manifest: KubeObject, name: string): Probe =>
-    (valueAt(manifest, ['spec', 'template', 'spec', 'containers', 'model-server', name]) ?? {}) as Probe
+    valueAt(manifest, ['spec', 'template', 'spec', 'containers', 'model-server', name]) ?? {}
   const times = budgets.divided[environment]
   return guaranteed.objects.flatMap((object): Fact[] => [
     {

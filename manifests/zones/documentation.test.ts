@@ -83,7 +83,7 @@ describe('the page of the zones', () => {
     const listed = documentedTable('zones', 'policy', 'pods', 'in', 'out')
     expect(listed.map(({ policy }) => policy).sort()).toEqual([...policies.keys()].sort())
     for (const { policy = '', in: into = '', out = '' } of listed) {
-      const spec = policies.get(policy)?.['spec']
+      const spec: unknown = policies.get(policy)?.['spec']
       const ports = (side: string): string[] => [
         ...new Set(
           listAt(spec, side).flatMap((rule) => [
