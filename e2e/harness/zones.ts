@@ -2,6 +2,7 @@ import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { renderedWith } from '../../manifests/checks/rendered.ts'
 import { environments, type EnvironmentName } from '../../manifests/zones/contract.ts'
 import type { Cluster } from './cluster.ts'
+import { eventually } from './eventually.ts'
 import { evaluateIn, podsWith, type PodOfSlate as PodSeen } from './slate-pods.ts'
 import { CheckBroke, NotProven } from './verdict.ts'
 
@@ -104,3 +105,65 @@ export const chainWords = ({ chain }: Pick<TaskSeen, 'chain'>): string =>
   chain
     .map(({ to, outcome, reason }) => `${to} ${outcome}${reason === undefined ? '' : ` (${reason})`}`)
     .join(', ')
+
+const offer = `Promise.all(input.map(async (body) => {
+  const response = await fetch('http://127.0.0.1:9000/tasks?wait=false', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  const { id, error } = await response.json()
+  if (response.status !== 202) throw new Error('status ' + response.status + ': ' + error)
+  return id
+}))`
+
+const look = `Promise.all(input.map(async (id) => {
+  const response = await fetch('http://127.0.0.1:9000/tasks/' + id)
+  return response.status === 200 ? response.json() : { id, state: 'lost', chain: [] }
+}))`
+
+/** Hands the orchestrator tasks all at once and does not wait for them, from one short program in its pod. Returns their ids. */
+export async function offerTasks(
+  cluster: Pick<Cluster, 'kube'>,
+  bodies: readonly { task: string; maxTokens?: number; timeoutMs?: number }[],
+  signal: AbortSignal,
+): Promise<string[]> {
+  const { name } = await readyPodOfWorkload(cluster, { namespace: zoneB, name: 'agent-orchestrator' }, signal)
+  return evaluateIn<string[]>(cluster, { namespace: zoneB, name }, offer, bodies, signal)
+}
+
+/**
+ * Those tasks once all of them are finished.
+ * @throws ExpectationFailed when one is not finished in time; CheckBroke when the orchestrator has lost one, as it does when it is started anew
+ */
+export async function finishedTasks(
+  cluster: Pick<Cluster, 'kube'>,
+  ids: readonly string[],
+  { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal },
+): Promise<TaskSeen[]> {
+  let tasks: TaskSeen[] = []
+  await eventually(
+    `${String(ids.length)} tasks are finished`,
+    async (stop) => {
+      const { name } = await readyPodOfWorkload(
+        cluster,
+        { namespace: zoneB, name: 'agent-orchestrator' },
+        stop,
+      )
+      const seen = await evaluateIn<(Omit<TaskSeen, 'state'> & { state: string })[]>(
+        cluster,
+        { namespace: zoneB, name },
+        look,
+        ids,
+        stop,
+      )
+      if (seen.some(({ state }) => state === 'lost'))
+        throw new CheckBroke('The orchestrator does not know a task that it took: it was started anew.')
+      tasks = seen as TaskSeen[]
+      const running = tasks.filter(({ state }) => state === 'running').length
+      return { ok: running === 0, seen: `${String(running)} are running` }
+    },
+    { timeoutMs, intervalMs: 2000, signal },
+  )
+  return tasks
+}
