@@ -119,6 +119,8 @@ describe('refusals', () => {
   })
 
   it.each([
+    [['--system', 'slate,slate'], 'must name each system once, and none alone'],
+    [['--system', 'slate,none'], 'must name each system once, and none alone'],
     [['--nodes', '5'], 'from 1 to 4'],
     [['--nodes', '1.5'], 'from 1 to 4'],
     [['--name', 'Demo'], 'RFC 1123'],
