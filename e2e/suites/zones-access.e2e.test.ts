@@ -248,7 +248,10 @@ describe('a task', () => {
 
 /** Copies of the policies of both zones, between two namespaces of the test. */
 function policiesBetween(objects: readonly KubeObject[], a: string, b: string, runId: string): KubeObject[] {
-  const text = JSON.stringify(objects.filter(({ kind }) => kind === 'NetworkPolicy'))
+  const ofZones = objects.filter(
+    ({ kind, metadata }) => kind === 'NetworkPolicy' && [zoneA, zoneB].includes(metadata.namespace ?? ''),
+  )
+  const text = JSON.stringify(ofZones)
   const moved = text
     .replaceAll(`"kubernetes.io/metadata.name":"${zoneA}"`, `"kubernetes.io/metadata.name":"${a}"`)
     .replaceAll(`"kubernetes.io/metadata.name":"${zoneB}"`, `"kubernetes.io/metadata.name":"${b}"`)
