@@ -1,6 +1,8 @@
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
+import { idOf } from '../../manifests/checks/manifest.ts'
 import { renderedWith } from '../../manifests/checks/rendered.ts'
 import { environments, type EnvironmentName } from '../../manifests/zones/contract.ts'
+import { mutate, mutationOf } from '../mutations/changed.ts'
 import type { Cluster } from './cluster.ts'
 import { eventually } from './eventually.ts'
 import { evaluateIn, podsWith, type PodOfSlate as PodSeen } from './slate-pods.ts'
@@ -24,13 +26,20 @@ export function zonesOverlay({ record }: Pick<Cluster, 'record'>): EnvironmentNa
   return known
 }
 
-/** The objects of an overlay, with the options that the cluster was made with. */
-export const zonesObjects = (
+/**
+ * The objects of an overlay, with the options that the cluster was made with, and in a run of the mutations with the change that is on
+ * trial, where the overlay has its object.
+ */
+export async function zonesObjects(
   { record }: Pick<Cluster, 'record'>,
   environment: EnvironmentName,
-): Promise<KubeObject[]> => {
+): Promise<KubeObject[]> {
   const system = record?.plan.systems.find(({ name }) => name === 'zones')
-  return renderedWith('zones', environment, { ...system?.choices })
+  const objects = await renderedWith('zones', environment, { ...system?.choices })
+  const mutation = mutationOf()
+  return mutation && objects.some((one) => idOf(one) === mutation.object)
+    ? mutate(objects, mutation)
+    : objects
 }
 
 /** Pods of a workload of the zones that are not being deleted. */

@@ -147,7 +147,7 @@ async function tasksDuring(work: () => Promise<void>, signal: AbortSignal): Prom
     over.abort()
     await giving
   }
-  return finishedTasks(cluster, ids, { timeoutMs: 60_000, signal })
+  return finishedTasks(cluster, ids, { timeoutMs: 150_000, signal })
 }
 
 const isUp = async (name: string, signal: AbortSignal): Promise<Look> => {
@@ -159,39 +159,40 @@ const isUp = async (name: string, signal: AbortSignal): Promise<Look> => {
 }
 
 describe('failover', () => {
-  it('by the document’s commands MiniMax takes over, never beside DeepSeek, and no task is lost (L246-247)', async ({
-    task,
-    signal,
-  }) => {
-    if (zonesOverlay(cluster) === 'pod-network')
-      throw new NotProven(
-        'In the pod network no port of the node keeps two apart; the tool does (zones:switch).',
+  it(
+    'by the document’s commands MiniMax takes over, never beside DeepSeek, and no task is lost (L246-247)',
+    { timeout: 300_000 },
+    async ({ task, signal }) => {
+      if (zonesOverlay(cluster) === 'pod-network')
+        throw new NotProven(
+          'In the pod network no port of the node keeps two apart; the tool does (zones:switch).',
+        )
+      await toDeepSeek(signal)
+      await using watch = watchHolders()
+      const done = await tasksDuring(async () => {
+        await run('stop-deepseek', signal)
+        await run('start-minimax', signal)
+        await eventually('MiniMax is ready', (stop) => isUp('minimax-failsafe', stop), {
+          timeoutMs: startMs,
+          intervalMs: 500,
+          signal,
+        })
+      }, signal)
+      const record = recordOf(task.meta)
+      record.facts.push(
+        { name: 'held the port, of ' + String(watch.looks()) + ' looks', value: watch.together().join('; ') },
+        {
+          name: 'tasks',
+          value: `${String(done.length)}, of which ${String(done.filter(({ chain }) => chain.length > 2).length)} were tried again`,
+        },
       )
-    await toDeepSeek(signal)
-    await using watch = watchHolders()
-    const done = await tasksDuring(async () => {
-      await run('stop-deepseek', signal)
-      await run('start-minimax', signal)
-      await eventually('MiniMax is ready', (stop) => isUp('minimax-failsafe', stop), {
-        timeoutMs: startMs,
-        intervalMs: 500,
-        signal,
-      })
-    }, signal)
-    const record = recordOf(task.meta)
-    record.facts.push(
-      { name: 'held the port, of ' + String(watch.looks()) + ' looks', value: watch.together().join('; ') },
-      {
-        name: 'tasks',
-        value: `${String(done.length)}, of which ${String(done.filter(({ chain }) => chain.length > 2).length)} were tried again`,
-      },
-    )
-    expect(watch.looks()).toBeGreaterThan(20)
-    expect(watch.together().sort()).toEqual(['deepseek-v32', 'minimax-failsafe'])
-    expect(done.filter(({ state }) => state !== 'succeeded').map(chainWords)).toEqual([])
-    const brains = new Set(done.map(({ brain }) => brain?.name))
-    expect([...brains].sort()).toEqual(['deepseek-v32', 'minimax-failsafe'])
-  })
+      expect(watch.looks()).toBeGreaterThan(20)
+      expect(watch.together().sort()).toEqual(['deepseek-v32', 'minimax-failsafe'])
+      expect(done.filter(({ state }) => state !== 'succeeded').map(chainWords)).toEqual([])
+      const brains = new Set(done.map(({ brain }) => brain?.name))
+      expect([...brains].sort()).toEqual(['deepseek-v32', 'minimax-failsafe'])
+    },
+  )
 
   it('back to DeepSeek with the tool: it waits until no pod of another is left', async ({ task, signal }) => {
     await switchModel(cluster.kube, {
@@ -211,77 +212,85 @@ describe('failover', () => {
 })
 
 describe('GLM', () => {
-  it('does not start beside DeepSeek: the node’s port is taken (L237, Z08); without DeepSeek it does', async ({
-    task,
-    signal,
-  }) => {
-    if (zonesOverlay(cluster) === 'pod-network')
-      throw new NotProven('In the pod network no port of the node is shared.')
-    const nodes = await cluster.kube.list({ apiVersion: 'v1', kind: 'Node' }, signal)
-    if (nodes.length > 1) throw new NotProven('On several nodes another one has the port free.')
-    await toDeepSeek(signal)
-    await run('glm', signal)
-    const refused = await eventually(
-      'GLM waits for the port',
-      async (stop): Promise<Look> => {
-        const [pod] = await podsOfWorkload(cluster, { namespace: zoneA, name: 'glm-executor' }, stop)
-        const conditions = (
-          pod?.object['status'] as { conditions?: { type: string; message?: string }[] } | undefined
-        )?.conditions
-        const words = conditions?.find(({ type }) => type === 'PodScheduled')?.message ?? 'not judged yet'
-        return { ok: words.includes("didn't have free ports"), seen: words }
-      },
-      { timeoutMs: 60_000, intervalMs: 500, signal },
-    )
-    const deepseek = await readyPodOfWorkload(cluster, { namespace: zoneA, name: 'deepseek-v32' }, signal)
-    await run('stop-deepseek', signal)
-    const started = await eventually('GLM is ready', (stop) => isUp('glm-executor', stop), {
-      timeoutMs: startMs,
-      intervalMs: 500,
-      signal,
-    })
-    recordOf(task.meta).controls.push({
-      negative: { title: 'GLM starts beside DeepSeek', seen: refused },
-      before: { title: 'DeepSeek runs', seen: deepseek.name },
-      after: { title: 'GLM runs once DeepSeek is stopped', seen: started },
-    })
-    await toDeepSeek(signal)
-  })
+  it(
+    'does not start beside DeepSeek: the node’s port is taken (L237, Z08); without DeepSeek it does',
+    { timeout: 300_000 },
+    async ({ task, signal }) => {
+      if (zonesOverlay(cluster) === 'pod-network')
+        throw new NotProven('In the pod network no port of the node is shared.')
+      const nodes = await cluster.kube.list({ apiVersion: 'v1', kind: 'Node' }, signal)
+      if (nodes.length > 1) throw new NotProven('On several nodes another one has the port free.')
+      await toDeepSeek(signal)
+      await run('glm', signal)
+      const refused = await eventually(
+        'GLM waits for the port',
+        async (stop): Promise<Look> => {
+          const [pod] = await podsOfWorkload(cluster, { namespace: zoneA, name: 'glm-executor' }, stop)
+          const conditions = (
+            pod?.object['status'] as { conditions?: { type: string; message?: string }[] } | undefined
+          )?.conditions
+          const words = conditions?.find(({ type }) => type === 'PodScheduled')?.message ?? 'not judged yet'
+          return { ok: words.includes("didn't have free ports"), seen: words }
+        },
+        { timeoutMs: 60_000, intervalMs: 500, signal },
+      )
+      const deepseek = await readyPodOfWorkload(cluster, { namespace: zoneA, name: 'deepseek-v32' }, signal)
+      await run('stop-deepseek', signal)
+      const started = await eventually('GLM is ready', (stop) => isUp('glm-executor', stop), {
+        timeoutMs: startMs,
+        intervalMs: 500,
+        signal,
+      })
+      recordOf(task.meta).controls.push({
+        negative: { title: 'GLM starts beside DeepSeek', seen: refused },
+        before: { title: 'DeepSeek runs', seen: deepseek.name },
+        after: { title: 'GLM runs once DeepSeek is stopped', seen: started },
+      })
+      await toDeepSeek(signal)
+    },
+  )
 })
 
 describe('a brain that is killed', () => {
-  it('in the middle of a task loses nothing: the orchestrator asks again', async ({ task, signal }) => {
-    await toDeepSeek(signal)
-    const { kube } = cluster
-    const { name } = await readyPodOfWorkload(cluster, { namespace: zoneA, name: 'deepseek-v32' }, signal)
-    // Several at once on few cores: one of them at least is under way when the pod goes.
-    const ids = await offerTasks(
-      cluster,
-      Array.from({ length: 6 }, (_, index) => ({
-        task: `Task ${String(index)}`,
-        maxTokens: 32,
-        timeoutMs: 150_000,
-      })),
-      signal,
-    )
-    await kube.delete(
-      { apiVersion: 'v1', kind: 'Pod', namespace: zoneA, name },
-      // Cut off after a second: answers that take longer are never finished.
-      { signal, gracePeriodSeconds: 1 },
-    )
-    const done = await finishedTasks(cluster, ids, { timeoutMs: 120_000, signal })
-    const retried = done.filter(({ chain }) => chain.some(({ outcome }) => outcome !== 'answered'))
-    recordOf(task.meta).facts.push({ name: 'chains', value: done.map(chainWords).join(' | ').slice(0, 1500) })
-    expect(done.map(({ state }) => state)).toEqual(ids.map(() => 'succeeded'))
-    if (retried.length === 0) throw new NotProven('Every task was answered before the pod was gone.')
-    await eventually('DeepSeek is back', (stop) => isUp('deepseek-v32', stop), {
-      timeoutMs: startMs,
-      intervalMs: 500,
-      signal,
-    })
-    const pods = await serversThere(signal)
-    expect(pods.filter(isReady).map(({ metadata }) => metadata.labels?.['app.kubernetes.io/name'])).toEqual([
-      models[0],
-    ])
-  })
+  it(
+    'in the middle of a task loses nothing: the orchestrator asks again',
+    { timeout: 300_000 },
+    async ({ task, signal }) => {
+      await toDeepSeek(signal)
+      const { kube } = cluster
+      const { name } = await readyPodOfWorkload(cluster, { namespace: zoneA, name: 'deepseek-v32' }, signal)
+      // Several at once on few cores: one of them at least is under way when the pod goes.
+      const ids = await offerTasks(
+        cluster,
+        Array.from({ length: 6 }, (_, index) => ({
+          task: `Task ${String(index)}`,
+          maxTokens: 32,
+          timeoutMs: 150_000,
+        })),
+        signal,
+      )
+      await kube.delete(
+        { apiVersion: 'v1', kind: 'Pod', namespace: zoneA, name },
+        // Cut off after a second: answers that take longer are never finished.
+        { signal, gracePeriodSeconds: 1 },
+      )
+      const done = await finishedTasks(cluster, ids, { timeoutMs: 120_000, signal })
+      const retried = done.filter(({ chain }) => chain.some(({ outcome }) => outcome !== 'answered'))
+      recordOf(task.meta).facts.push({
+        name: 'chains',
+        value: done.map(chainWords).join(' | ').slice(0, 1500),
+      })
+      expect(done.map(({ state }) => state)).toEqual(ids.map(() => 'succeeded'))
+      if (retried.length === 0) throw new NotProven('Every task was answered before the pod was gone.')
+      await eventually('DeepSeek is back', (stop) => isUp('deepseek-v32', stop), {
+        timeoutMs: startMs,
+        intervalMs: 500,
+        signal,
+      })
+      const pods = await serversThere(signal)
+      expect(pods.filter(isReady).map(({ metadata }) => metadata.labels?.['app.kubernetes.io/name'])).toEqual(
+        [models[0]],
+      )
+    },
+  )
 })

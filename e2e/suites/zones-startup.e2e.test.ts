@@ -47,6 +47,10 @@ async function liveDeployments(signal: AbortSignal): Promise<KubeObject[]> {
 
 describe('the live objects', () => {
   const facts = [
+    'replicas',
+    'host network',
+    'standard runtime',
+    'sandbox',
     'startup budget',
     'startup delay',
     'startup failures',
