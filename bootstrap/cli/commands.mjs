@@ -463,7 +463,7 @@ export const commands = {
     examples: ['npx zx bootstrap/logs.mjs', 'npx zx bootstrap/logs.mjs --name demo --output demo-logs.tgz'],
   },
   bundle: {
-    summary: 'Writes one archive with every image that up needs, for a machine without network.',
+    summary: 'Writes one archive with every image that up needs for the systems, for a machine without network.',
     flags: {
       output: {
         form: 'FILE',
@@ -481,6 +481,7 @@ export const commands = {
     examples: [
       'npx zx bootstrap/bundle.mjs',
       'npx zx bootstrap/bundle.mjs --images packages --output local-cloud-bundle.tar',
+      'npx zx bootstrap/bundle.mjs --system slate,zones',
     ],
     conflict: unknownEnvironment,
   },
