@@ -134,6 +134,13 @@ export const suites: readonly Suite[] = [
   },
   {
     ...zones,
+    name: 'zones-monitoring',
+    about: 'what Prometheus sees of both zones, its rules, and each alert after its cause',
+    lane: 'alone',
+    shared: 'it stops the model server of the system that is there and has Prometheus judge by other values',
+  },
+  {
+    ...zones,
     name: 'zones-failover',
     about: 'one model server after another, never two, and no task lost',
     lane: 'alone',

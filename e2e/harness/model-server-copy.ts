@@ -18,12 +18,31 @@ export interface ModelServerPod {
   startupProbe: Probe
 }
 
+interface Template {
+  metadata: { labels: Record<string, string>; annotations: Record<string, string> }
+  spec: { containers: Container[]; securityContext: object }
+}
+
 interface Container {
   name: string
   image: string
   env: { name: string; value?: string; valueFrom?: object }[]
   startupProbe: Probe
   [field: string]: unknown
+}
+
+export interface ModelServerCopyOptions {
+  namespace: string
+  /** Beginning of the pod's name. */
+  purpose: string
+  loadSeconds: number
+  /** Name of the model that it says it has; default deepseek-v32. */
+  model?: string
+  /** Whether Prometheus finds it: in a namespace of the zones, with the labels by which policies know a model server. */
+  scraped?: boolean
+  /** Whether it can be told to count resets and to hold memory; default as the original. */
+  debug?: boolean
+  signal: AbortSignal
 }
 
 /**
@@ -33,23 +52,35 @@ interface Container {
  */
 export async function startModelServerCopy(
   { kube, runId }: Pick<Cluster, 'kube' | 'runId'>,
-  options: { namespace: string; purpose: string; loadSeconds: number; signal: AbortSignal },
+  options: ModelServerCopyOptions,
 ): Promise<ModelServerPod> {
-  const { namespace, purpose, loadSeconds, signal } = options
+  const { namespace, purpose, loadSeconds, model, scraped = false, debug = false, signal } = options
   const ref = { apiVersion: 'apps/v1', kind: 'Deployment', namespace: zoneA, name: 'deepseek-v32' }
   const original = await kube.get(ref, signal)
-  const spec = (
-    original?.['spec'] as
-      { template: { spec: { containers: Container[]; securityContext: object } } } | undefined
-  )?.template.spec
+  const template = (original?.['spec'] as { template: Template } | undefined)?.template
+  const spec = template?.spec
   const server = spec?.containers.find(({ name }) => name === 'model-server')
-  if (!spec || !server) throw new CheckBroke('The cluster has no model server deepseek-v32 to copy.')
-  const changed = new Set(['OMNI_OLLAMA_URL', 'OMNI_LOAD_SECONDS', 'OMNI_PROMPT_FILE'])
+  if (!template || !spec || !server)
+    throw new CheckBroke('The cluster has no model server deepseek-v32 to copy.')
+  const added = [
+    { name: 'OMNI_LOAD_SECONDS', value: String(loadSeconds) },
+    ...(model === undefined ? [] : [{ name: 'OMNI_MODEL', value: model }]),
+    ...(debug ? [{ name: 'OMNI_DEBUG', value: 'enabled' }] : []),
+  ]
+  const changed = new Set(['OMNI_OLLAMA_URL', 'OMNI_PROMPT_FILE', ...added.map((one) => one.name)])
+  // Without the name of the original, whose Service and Deployment are not to take it for theirs.
+  const component = 'app.kubernetes.io/component'
+  const labels = scraped ? { [component]: template.metadata.labels[component] ?? '' } : {}
   const name = `${purpose}-${randomBytes(3).toString('hex')}`
   const pod: KubeObject = {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name, namespace, labels: { [runLabel]: runId } },
+    metadata: {
+      name,
+      namespace,
+      labels: { ...labels, [runLabel]: runId },
+      ...(scraped ? { annotations: template.metadata.annotations } : {}),
+    },
     spec: {
       automountServiceAccountToken: false,
       terminationGracePeriodSeconds: 3,
@@ -71,10 +102,7 @@ export async function startModelServerCopy(
           image: server.image,
           imagePullPolicy: 'IfNotPresent',
           ports: server['ports'],
-          env: [
-            ...server.env.filter((one) => !changed.has(one.name)),
-            { name: 'OMNI_LOAD_SECONDS', value: String(loadSeconds) },
-          ],
+          env: [...server.env.filter((one) => !changed.has(one.name)), ...added],
           resources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { cpu: '500m', memory: '192Mi' } },
           startupProbe: server.startupProbe,
           livenessProbe: server['livenessProbe'],

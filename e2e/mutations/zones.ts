@@ -58,6 +58,65 @@ const pod =
     if (first) change(own, first)
   }
 
+interface Data {
+  data: Record<string, string>
+}
+/** Changes the rule file; Prometheus reads it within seconds of the kubelet. */
+const rules =
+  (change: (text: string) => string) =>
+  (object: KubeObject): void => {
+    const { data } = object as unknown as Data
+    data['zones.yaml'] = change(data['zones.yaml'] ?? '')
+  }
+const targets = 'zones-monitoring: the targets › are the pods of both zones'
+const ownRules = 'zones-monitoring: the rules'
+
+const monitoringMutations: readonly Mutation[] = [
+  zone(
+    'zones-drop-blackwell-alert',
+    'ConfigMap/prometheus-alerts',
+    rules((text) => text.replace(/ {6}- alert: BlackwellGpuReset\n[^]*?(?= {6}- alert: )/, '')),
+    {
+      breaks: 'Nobody is told of a reset of a Blackwell card (L40).',
+      caughtBy: ownRules,
+      neighbours: [targets, bound],
+    },
+  ),
+  zone(
+    'zones-near-memory-limit-late',
+    'ConfigMap/prometheus-alerts',
+    rules((text) => text.replaceAll('> 0.9\n', '> 0.99\n')),
+    {
+      breaks: 'A model is killed before anybody is told that it is near its limit (L40).',
+      caughtBy: ownRules,
+      neighbours: [targets, bound],
+    },
+  ),
+  zone(
+    'zones-drop-way-of-prometheus-to-the-node',
+    'NetworkPolicy/prometheus',
+    spec((policy) => {
+      for (const { to = [], ports = [] } of policy.egress ?? [])
+        if (to.some((peer) => 'ipBlock' in peer)) ports.splice(0, 1)
+    }),
+    {
+      breaks: 'Prometheus does not reach a model server that has the address of the node (Z01, Z13).',
+      caughtBy: targets,
+      neighbours: elsewhere,
+    },
+  ),
+  zone(
+    'zones-drop-agent-orchestrator-from-monitoring',
+    'NetworkPolicy/agent-orchestrator-from-monitoring',
+    undefined,
+    {
+      breaks: 'Prometheus does not reach the orchestrator (Z13).',
+      caughtBy: targets,
+      neighbours: elsewhere,
+    },
+  ),
+]
+
 /** Changes to the zones, each seen by who gets through, what a process may do, or how long it may take. */
 export const zonesMutations: readonly Mutation[] = [
   zone('zones-drop-way-to-the-node', 'CiliumNetworkPolicy/orchestrator-to-brain-on-node', undefined, {
@@ -255,6 +314,7 @@ export const zonesMutations: readonly Mutation[] = [
       neighbours: elsewhere,
     },
   ),
+  ...monitoringMutations,
 ]
 
 /** Changes to the zones that change no behaviour. */
