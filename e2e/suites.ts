@@ -31,6 +31,8 @@ export interface Suite {
 const slate = { system: 'slate', lane: 'together', profile: 'quick', shared: true, canaries: true } as const
 const slateAtLength = { ...slate, profile: 'full', canaries: false } as const
 
+const zones = { system: 'zones', lane: 'together', profile: 'quick', shared: true, canaries: false } as const
+
 /** Why what asks a machine outside the cluster, or a pod that has no client, cannot be tried where nodes are not ours. */
 const outsideHost = 'it puts a machine on the network of the nodes and routes into them'
 
@@ -106,6 +108,22 @@ export const suites: readonly Suite[] = [
   { ...slate, name: 'slate-routing', about: 'edges of the ingress paths, methods, hosts' },
   { ...slate, name: 'slate-gpu', about: 'who of SLATE has a GPU, and who has none' },
   {
+    ...zones,
+    name: 'zones-access',
+    about: 'who reaches whom between the zones, from the first instant on; a task that crosses them',
+    canaries: true,
+    shared: [
+      {
+        test: 'a task › fails when a policy closes the way to the brain',
+        why: 'it closes the way of the system that is there for a while',
+      },
+    ],
+  },
+  { ...zones, name: 'zones-startup', about: 'budgets of the probes, within and beyond, quality of service' },
+  { ...zones, name: 'zones-isolation', about: 'the sandbox of the agents against twins without it' },
+  { ...zones, name: 'zones-volumes', about: 'models and prompts: read-only, the same for several pods' },
+  { ...zones, name: 'zones-document', about: "the document's own commands for looking" },
+  {
     ...slate,
     name: 'slate-autoscaling',
     about: 'autoscalers under real load, to the maximum and back',
@@ -113,6 +131,13 @@ export const suites: readonly Suite[] = [
     shared: [
       { test: 'at work', why: 'it loads the nodes for minutes, until every autoscaler is at its maximum' },
     ],
+  },
+  {
+    ...zones,
+    name: 'zones-failover',
+    about: 'one model server after another, never two, and no task lost',
+    lane: 'alone',
+    shared: 'it stops and starts the model servers of the system that is there',
   },
   {
     name: 'gpu',

@@ -25,14 +25,38 @@ export const clusterHelp = `  --name NAME          name of the cluster (default:
   --json               print JSON, one value a line
   --help               print this help`
 
+type Values<T extends NonNullable<ParseArgsConfig['options']>> = ReturnType<
+  typeof parseArgs<{ options: T; args: string[] }>
+>['values']
+
 /** `parseArgs`, whose complaints become UNKNOWN_FLAG and BAD_VALUE. `script` names the script in the hint. */
 export function parseFlags<const T extends NonNullable<ParseArgsConfig['options']>>(
   argv: readonly string[],
   options: T,
   script: string,
-): ReturnType<typeof parseArgs<{ options: T; args: string[] }>>['values'] {
+): Values<T> {
+  return told(script, () => parseArgs<{ options: T; args: string[] }>({ args: [...argv], options }).values)
+}
+
+/** As `parseFlags`, for a script that also takes words without a flag. */
+export function parseFlagsAndWords<const T extends NonNullable<ParseArgsConfig['options']>>(
+  argv: readonly string[],
+  options: T,
+  script: string,
+): { values: Values<T>; words: string[] } {
+  return told(script, () => {
+    const parsed = parseArgs<{ options: T; args: string[]; allowPositionals: true }>({
+      args: [...argv],
+      options,
+      allowPositionals: true,
+    })
+    return { values: parsed.values, words: parsed.positionals }
+  })
+}
+
+function told<R>(script: string, parse: () => R): R {
   try {
-    return parseArgs<{ options: T; args: string[] }>({ args: [...argv], options }).values
+    return parse()
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     throw new LocalCloudError(code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION' ? 'UNKNOWN_FLAG' : 'BAD_VALUE', {

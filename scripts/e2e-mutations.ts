@@ -2,13 +2,14 @@ import { execFile } from 'node:child_process'
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import type { KubeObject } from '../bootstrap/kube/client.ts'
 import { attach, choiceFromEnvironment, clusterVariables } from '../e2e/harness/cluster.ts'
 import { duration } from '../e2e/harness/look.ts'
 import { runId } from '../e2e/harness/run-id.ts'
 import { CheckBroke } from '../e2e/harness/verdict.ts'
-import { slateAsUpHasIt } from '../e2e/harness/slate-objects.ts'
+import { systemAsUpHasIt } from '../e2e/harness/slate-objects.ts'
 import { equivalent, mutations } from '../e2e/mutations/catalogue.ts'
-import { mutationVariable, type Mutation } from '../e2e/mutations/mutation.ts'
+import { mutationVariable, systemOf, type Mutation } from '../e2e/mutations/mutation.ts'
 import {
   mutationFile,
   readMutations,
@@ -51,10 +52,10 @@ function write(results: readonly MutationResult[]): void {
   renameSync(`${file}.part`, file)
 }
 
-/** What of SLATE is not on the cluster as `up` put it there; empty when all is. */
-async function differences(name: string): Promise<string> {
+/** What of a system is not on the cluster as `up` put it there; empty when all is. */
+async function differences(name: string, system: string): Promise<string> {
   const { stateDir, repo } = choiceFromEnvironment().paths
-  const argv = ['scripts/slate-diff.mjs', '--name', name, '--state-dir', stateDir]
+  const argv = ['scripts/slate-diff.mjs', '--name', name, '--state-dir', stateDir, '--system', system]
   try {
     await promisify(execFile)(process.execPath, argv, { cwd: repo, maxBuffer: 10_000_000 })
     return ''
@@ -71,9 +72,9 @@ function onlyReplicas(diff: string): boolean {
 }
 
 async function main(): Promise<number> {
-  const { action, chosen, name, stateDir } = parseMutationOptions(process.argv.slice(2), mutations)
+  const { action, chosen: asked, name, stateDir } = parseMutationOptions(process.argv.slice(2), mutations)
   if (action !== 'run') {
-    process.stdout.write(action === 'help' ? help : listing(chosen))
+    process.stdout.write(action === 'help' ? help : listing(asked))
     return 0
   }
   process.env[clusterVariables.name] = name
@@ -89,7 +90,14 @@ async function main(): Promise<number> {
       `Not on a shared cluster: every change breaks what is on ${name}, and others may rely on it.`,
     )
   Reflect.deleteProperty(process.env, mutationVariable)
-  const objects = await slateAsUpHasIt(cluster, signal)
+  // Of a system that is not on the cluster nothing can be changed.
+  const systems = (cluster.record?.plan.systems ?? []).map((system) => system.name)
+  const chosen = asked.filter((mutation) => systems.includes(systemOf(mutation)))
+  if (chosen.length === 0)
+    throw new CheckBroke(`The cluster ${name} has none of the systems that these changes are about.`)
+  const rendered = new Map<string, readonly KubeObject[]>()
+  for (const system of new Set(chosen.map(systemOf)))
+    rendered.set(system, await systemAsUpHasIt(cluster, system, signal))
   const directory = path.join(path.dirname(mutationFile()), 'last-run')
   say(`${String(chosen.length)} changes; first the canaries, on the cluster as it is.`)
   await runTests({ suites: ['canary'], directory, signal })
@@ -100,13 +108,16 @@ async function main(): Promise<number> {
     say(
       `\n=== ${String(results.length + 1)} of ${String(chosen.length)}: ${mutation.name}: ${mutation.breaks}`,
     )
+    const objects = rendered.get(systemOf(mutation)) ?? []
     const result = await tryMutation({ cluster, objects }, mutation, directory, signal)
     if (isAborted(signal)) break
     results.push(result)
     say(`=== ${result.outcome.toUpperCase()} after ${duration(result.durationMs)}: ${result.why}`)
     write(results)
   }
-  const changed = await differences(name)
+  const changed = (await Promise.all([...rendered.keys()].map((system) => differences(name, system)))).join(
+    '',
+  )
   if (changed !== '') process.stdout.write(`The cluster is not as it was before:\n${changed}`)
   const caught = results.filter(({ outcome }) => outcome === 'caught')
   const missed = results.filter(({ outcome }) => outcome !== 'caught')

@@ -13,6 +13,8 @@ export interface E2eOptions {
   profile: Profile
   /** Names of suites, the canaries first where they are needed. */
   suites: string[]
+  /** Systems whose suites alone were asked for; absent when nobody asked for some. */
+  systems?: string[]
   /** Pattern for titles, as vitest takes it. */
   test?: string
   /** References to tests, or ids of criteria; empty for everything. */
@@ -43,7 +45,8 @@ What runs:
   --profile NAME      quick (default): every promise, windows of time shortened on copies; full: the originals, at their own pace;
                       shared: quick without what is not safe where others work, and the only one on an existing cluster
   --suite NAME        only this suite, of either profile (repeatable); some run only when they are named: see --list
-  --system NAME       only suites about this system (repeatable)
+  --system NAME       only suites about this system (repeatable); a cluster that is made for the run gets it. Without it those about the
+                      systems that are on the cluster
   --only WHAT         only a criterion of the specification (SC-2), or tests by reference (slate-access: roles); repeatable
   --test PATTERN      only tests whose title matches
   --list              print suites, tests and criteria, and run nothing; takes the flags above
@@ -77,7 +80,12 @@ export interface Known {
   criteria: ReadonlyMap<string, readonly string[]>
   /** Whether the cluster of that name is one on which others work. */
   isShared?: (name: string, stateDir: string | undefined) => boolean
+  /** Systems on the cluster of that name; undefined where nobody knows, as before it is made. */
+  systemsOn?: (name: string, stateDir: string | undefined) => string[] | undefined
 }
+
+/** What a cluster gets that is made for a run. */
+const systemOfNewCluster = 'slate'
 
 /** The flags, as node:util's parseArgs takes them. */
 export const e2eFlags = {
@@ -126,7 +134,14 @@ export function parseOptions(argv: readonly string[], known: Known): E2eOptions 
   return {
     action: values.help ? 'help' : values.list ? 'list' : values.summary ? 'summary' : 'run',
     profile,
-    suites: chosen(profile, values, only, known.suites),
+    suites: chosen(
+      profile,
+      values,
+      only,
+      known.suites,
+      () => known.systemsOn?.(values.name, stateDir) ?? [systemOfNewCluster],
+    ),
+    ...(values.system === undefined ? {} : { systems: values.system }),
     only,
     name: values.name,
     up: values.up,
@@ -199,6 +214,7 @@ function chosen(
   values: { suite?: string[]; system?: string[] },
   only: readonly string[],
   known: readonly Suite[],
+  systemsThere: () => string[],
 ): string[] {
   for (const name of values.suite ?? [])
     if (!known.some((suite) => suite.name === name))
@@ -212,12 +228,17 @@ function chosen(
         `--system ${name}: no suite is about it; there is ${[...new Set(known.flatMap(({ system }) => system ?? []))].join(', ')}`,
       )
   const named = values.suite ?? (only.length > 0 ? [...new Set(only.map(suiteOf))] : undefined)
+  const there = named === undefined && systems === undefined ? systemsThere() : undefined
+  const isAsked = ({ system }: Suite): boolean => {
+    if (systems !== undefined) return system !== undefined && systems.includes(system)
+    // Of what is not on the cluster nothing is to be proven, unless somebody names it.
+    return there === undefined || system === undefined || there.includes(system)
+  }
   const picked = known.filter(
     (suite) =>
       (named === undefined
         ? suite.profile === 'quick' || suite.profile === profile
-        : named.includes(suite.name)) &&
-      (systems === undefined || (suite.system !== undefined && systems.includes(suite.system))),
+        : named.includes(suite.name)) && isAsked(suite),
   )
   if (picked.length === 0) throw new Error('These flags leave no suite to run; see --list')
   const canaries = picked.some((suite) => suite.canaries) ? known.filter(({ lane }) => lane === 'first') : []

@@ -77,6 +77,21 @@ describe('parseOptions', () => {
     })
   })
 
+  it('takes the suites about the systems that are on the cluster, and others by their name', () => {
+    const more = {
+      ...known,
+      suites: [...known.suites, suite({ name: 'zones-access', system: 'zones' })],
+      systemsOn: (name: string) => (name === 'new' ? undefined : ['zones']),
+    }
+    expect(parseOptions([], more).suites).toEqual(['canary', 'smoke', 'zones-access'])
+    expect(parseOptions(['--name', 'new'], more).suites).toEqual(['canary', 'smoke', 'slate-access'])
+    expect(parseOptions(['--suite', 'slate-access'], more).suites).toEqual(['canary', 'slate-access'])
+    expect(parseOptions(['--system', 'zones', '--name', 'new'], more)).toMatchObject({
+      suites: ['zones-access'],
+      systems: ['zones'],
+    })
+  })
+
   it('takes only the suites of a system', () => {
     expect(parseOptions(['--system', 'slate'], known).suites).toEqual(['canary', 'slate-access'])
   })

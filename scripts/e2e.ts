@@ -54,8 +54,11 @@ function tellWorkers(options: E2eOptions): void {
   runId(env)
 }
 
-/** Whether the state directory knows the cluster as one that somebody else made. */
-function isShared(name: string, stateDir: string | undefined): boolean {
+/** The plan by which the state directory knows the cluster. */
+function planOf(
+  name: string,
+  stateDir: string | undefined,
+): { provider?: string; systems?: { name: string }[] } | undefined {
   const paths = resolvePaths(
     repository,
     stateDir === undefined ? {} : { stateDir },
@@ -64,12 +67,18 @@ function isShared(name: string, stateDir: string | undefined): boolean {
   )
   try {
     const file = path.join(paths.stateDir, 'clusters', name, 'plan.json')
-    const { provider } = JSON.parse(readFileSync(file, 'utf8')) as { provider?: string }
-    return provider === 'existing'
+    return JSON.parse(readFileSync(file, 'utf8')) as ReturnType<typeof planOf>
   } catch {
-    return false
+    return undefined
   }
 }
+
+/** Whether the state directory knows the cluster as one that somebody else made. */
+const isShared = (name: string, stateDir: string | undefined): boolean =>
+  planOf(name, stateDir)?.provider === 'existing'
+
+const systemsOn = (name: string, stateDir: string | undefined): string[] | undefined =>
+  planOf(name, stateDir)?.systems?.map((system) => system.name)
 
 /** Whether the cluster is there and answers. @throws CheckBroke when it is, but may not be tested. */
 async function clusterAnswers(options: E2eOptions): Promise<boolean> {
@@ -117,7 +126,7 @@ async function main(): Promise<number> {
       .flatMap(criteriaOf)
       .map(({ id, tests, controls }) => [id, [...tests, ...controls]]),
   )
-  const options = parseOptions(process.argv.slice(2), { suites, criteria, isShared })
+  const options = parseOptions(process.argv.slice(2), { suites, criteria, isShared, systemsOn })
   if (options.action === 'help') {
     process.stdout.write(help)
     return 0
@@ -140,6 +149,7 @@ async function main(): Promise<number> {
     const given = { provider: options.provider, context: options.context, kubeconfig: options.kubeconfig }
     const flags = Object.entries({
       ...given,
+      system: options.systems?.join(','),
       ...(options.provider === 'existing' ? { 'ingress-url': options.ingressUrl } : {}),
     }).flatMap(([flag, value]) => (value === undefined ? [] : [`--${flag}`, value]))
     const exitCode = await run([...up, ...flags], signal)

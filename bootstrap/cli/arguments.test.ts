@@ -9,6 +9,7 @@ let cwd = ''
 beforeAll(() => {
   cwd = mkdtempSync(path.join(tmpdir(), 'local-cloud-arguments-'))
   mkdirSync(path.join(cwd, 'overlays', 'slate', 'local'), { recursive: true })
+  mkdirSync(path.join(cwd, 'overlays', 'zones', 'local'), { recursive: true })
   mkdirSync(path.join(cwd, 'overlays', 'athena', 'dev'), { recursive: true })
   mkdirSync(path.join(cwd, 'data'))
   writeFileSync(path.join(cwd, 'patch.yaml'), 'kind: ClusterConfiguration\n')
@@ -108,7 +109,7 @@ describe('refusals', () => {
       '--images package: must be auto, registry, packages or bundle:FILE.',
       '--images packages',
     ],
-    [['--system', 'slat'], '--system slat: must be athena, slate or none.', '--system slate'],
+    [['--system', 'slat'], '--system slat: must be athena, slate, zones or none.', '--system slate'],
     [['--provider', 'kinds'], '--provider kinds: must be kind, k3s or existing.', '--provider kind'],
     [['verbose'], 'up takes no argument "verbose".', '--verbose'],
   ])('suggests for %j', (argv, message, suggestion) => {
@@ -119,6 +120,8 @@ describe('refusals', () => {
   })
 
   it.each([
+    [['--system', 'slate,slate'], 'must name each system once, and none alone'],
+    [['--system', 'slate,none'], 'must name each system once, and none alone'],
     [['--nodes', '5'], 'from 1 to 4'],
     [['--nodes', '1.5'], 'from 1 to 4'],
     [['--name', 'Demo'], 'RFC 1123'],

@@ -192,7 +192,7 @@ const systemFlags = {
     suggest: systems,
     code: 'UNKNOWN_SYSTEM',
     initial: 'slate',
-    help: 'system to put on the cluster, a folder under overlays/, or none',
+    help: 'system to put on the cluster, a folder under overlays/, several with commas between, or none',
   },
   overlay: {
     key: 'environment',
@@ -200,7 +200,7 @@ const systemFlags = {
     form: 'NAME',
     read: clusterName,
     initial: 'local',
-    help: 'overlay of the system, a folder under overlays/SYSTEM/ (also --environment)',
+    help: 'overlay of every system, a folder under overlays/SYSTEM/ (also --environment)',
   },
 }
 
@@ -289,9 +289,12 @@ const timeout = (initial, note = '') => ({
 /** @type {NonNullable<Command['conflict']>} */
 const unknownEnvironment = ({ system: name, environment }, _given, { repository }) => {
   if (name === 'none') return undefined
-  const known = foldersIn(path.join(repository, 'overlays', String(name)))
-  if (known.length === 0 || known.includes(String(environment))) return undefined
-  return `--overlay ${String(environment)}: the system ${String(name)} has ${listed(known)}`
+  for (const one of String(name).split(',')) {
+    const known = foldersIn(path.join(repository, 'overlays', one))
+    if (known.length > 0 && !known.includes(String(environment)))
+      return `--overlay ${String(environment)}: the system ${one} has ${listed(known)}`
+  }
+  return undefined
 }
 
 /** @param {Record<string, unknown>} values @param {Set<string>} given */
@@ -460,7 +463,7 @@ export const commands = {
     examples: ['npx zx bootstrap/logs.mjs', 'npx zx bootstrap/logs.mjs --name demo --output demo-logs.tgz'],
   },
   bundle: {
-    summary: 'Writes one archive with every image that up needs, for a machine without network.',
+    summary: 'Writes one archive with every image that up needs for the systems, for a machine without network.',
     flags: {
       output: {
         form: 'FILE',
@@ -478,6 +481,7 @@ export const commands = {
     examples: [
       'npx zx bootstrap/bundle.mjs',
       'npx zx bootstrap/bundle.mjs --images packages --output local-cloud-bundle.tar',
+      'npx zx bootstrap/bundle.mjs --system slate,zones',
     ],
     conflict: unknownEnvironment,
   },

@@ -73,7 +73,7 @@ describe('up', () => {
   it('tells where everything answers, and the second time that there was nothing to do', async () => {
     const system = world.system
     world.system = async () => [
-      ...(await system()),
+      ...(await system('slate')),
       {
         apiVersion: 'networking.k8s.io/v1',
         kind: 'Ingress',
@@ -344,7 +344,7 @@ describe('status', () => {
     })
     const system = world.system
     world.system = async () => [
-      ...(await system()),
+      ...(await system('slate')),
       named('v1', 'Service', 'web', { spec: { ports: [{ port: 80 }] } }),
       named('autoscaling/v2', 'HorizontalPodAutoscaler', 'web-hpa', {
         spec: { scaleTargetRef: { kind: 'Deployment', name: 'dashboard' }, minReplicas: 2, maxReplicas: 6 },

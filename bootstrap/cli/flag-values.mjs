@@ -125,7 +125,10 @@ export const systems = (context) => [...foldersIn(path.join(context.repository, 
 /** @type {Reader} */
 export const system = (text, context) => {
   const known = systems(context)
-  if (!known.includes(text)) throw new Error(`must be ${listed(known)}`)
+  const names = text.split(',')
+  if (!names.every((name) => known.includes(name))) throw new Error(`must be ${listed(known)}`)
+  if (names.length > 1 && (names.includes('none') || new Set(names).size < names.length))
+    throw new Error('must name each system once, and none alone')
   return text
 }
 

@@ -92,7 +92,12 @@ async function bringUp(
       urls: servedUrls(objects, plan),
       images: record?.images ? { source: record.images.source, why: record.images.why } : undefined,
       ...(graph.capabilities ? { capabilities: await graph.capabilities(deadline.signal) } : {}),
-      systems: plan.systems.map((system) => ({ ...system, namespaces: namespacesOf(objects) })),
+      systems: await Promise.all(
+        plan.systems.map(async (system, index) => ({
+          ...system,
+          namespaces: namespacesOf((await graph.systems[index]?.render({ signal: deadline.signal })) ?? []),
+        })),
+      ),
       notes: notesOn(record?.images?.source, plan),
     }
   } catch (error) {

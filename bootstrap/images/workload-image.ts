@@ -22,7 +22,8 @@ const workloadSchema = z.strictObject({
   /** Node version that the base must have. */
   node: z.string(),
   copy: z.array(z.strictObject({ from: z.string(), to: z.string() })),
-  dependencies: z.strictObject({ lock: z.string(), to: z.string() }),
+  /** Locked npm packages; absent for a workload that needs none. */
+  dependencies: z.strictObject({ lock: z.string(), to: z.string() }).exactOptional(),
   env: z.record(z.string(), z.string()),
   /** Run once over the finished files, so that the code it loads is in the image compiled. */
   warmUp: z.strictObject({ directory: z.string(), command: z.array(z.string()).min(1) }).optional(),
@@ -42,7 +43,10 @@ const baseRef = 'docker.io/library/node:24-trixie-slim'
 /** Raised when this module makes something else of the same input. */
 const generation = 1
 
-/** Key of a workload's image: its folder, the locked dependencies and the node image that holds its base. 16 hexadecimal digits. */
+/**
+ * Key of a workload's image: its folder, the folders beside it that it copies from, the locked dependencies and the node image that
+ * holds its base. 16 hexadecimal digits.
+ */
 export async function workloadKey(
   repo: string,
   recipe: ImageRecipe,
@@ -53,9 +57,11 @@ export async function workloadKey(
   const hash = createHash('sha256').update(
     JSON.stringify([generation, recipe, componentKeys.get(dependencyComponent(recipe)), nodeKey]),
   )
-  for (const file of await filesBelow(root)) {
-    if (!file.startsWith('tests/') && !file.endsWith('.test.ts'))
-      hash.update(`\0${file}\0`).update(await readFile(join(root, file)))
+  for (const folder of ['.', ...(await foldersBeside(root))]) {
+    for (const file of await filesBelow(join(root, folder))) {
+      if (!isTest(file))
+        hash.update(`\0${join(folder, file)}\0`).update(await readFile(join(root, folder, file)))
+    }
   }
   return hash.digest('hex').slice(0, 16)
 }
@@ -66,6 +72,19 @@ export const workloadComponents = ({ images }: Versions, recipe: ImageRecipe): s
   ...images.filter(({ ref }) => ref === baseRef).flatMap(componentsOfImage),
   ...componentsOfImage(recipe),
 ]
+
+const isTest = (file: string): boolean => file.startsWith('tests/') || file.endsWith('.test.ts')
+
+/** Folders beside a workload's own from which its image.yaml copies, as `../NAME`; a file that is no good has none. */
+export async function foldersBeside(root: string): Promise<string[]> {
+  const value = parse(await readFile(join(root, 'image.yaml'), 'utf8').catch(() => '')) as {
+    copy?: { from?: unknown }[]
+  } | null
+  const beside = (value?.copy ?? []).flatMap(({ from }) =>
+    typeof from === 'string' && from.startsWith('../') ? from.split('/').slice(0, 2).join('/') : [],
+  )
+  return [...new Set(beside)].sort()
+}
 
 /**
  * Builds a workload of ours on a base that every node holds already, so that its archive has the workload's own layers only.
@@ -106,18 +125,25 @@ export async function buildWorkload(job: {
       signal: job.signal,
     })
     const baseImage = await assembler.image(baseRecipe)
-    const dependencies = outputPath(job.components, `${dependencyComponent(recipe)}/node_modules`)
+    const dependencies = description.dependencies && {
+      to: description.dependencies.to,
+      archive: outputPath(job.components, `${dependencyComponent(recipe)}/node_modules`),
+    }
     const layers = [
       ...baseImage.layers,
-      await writeLayer(
-        [{ kind: 'tree', path: description.dependencies.to, archive: dependencies }],
-        join(work, 'dependencies.tar'),
-      ),
+      ...(dependencies
+        ? [
+            await writeLayer(
+              [{ kind: 'tree', path: dependencies.to, archive: dependencies.archive }],
+              join(work, 'dependencies.tar'),
+            ),
+          ]
+        : []),
       await writeLayer(await ownEntries(root, description.copy), join(work, 'own.tar')),
       ...(await warmLayer(description, {
         root,
         work,
-        dependencies,
+        ...(dependencies ? { dependencies } : {}),
         node: outputPath(job.components, 'node-runtime/node'),
         signal: job.signal,
       })),
@@ -142,7 +168,13 @@ type Copies = readonly { from: string; to: string }[]
  */
 async function warmLayer(
   description: Workload,
-  from: { root: string; work: string; dependencies: string; node: string; signal: AbortSignal },
+  from: {
+    root: string
+    work: string
+    dependencies?: { to: string; archive: string }
+    node: string
+    signal: AbortSignal
+  },
 ): Promise<Layer[]> {
   const { warmUp } = description
   if (!warmUp) return []
@@ -150,11 +182,14 @@ async function warmLayer(
   const [uid, gid] = description.user.split(':').map(Number)
   for (const { from: source, to } of description.copy)
     await cp(join(from.root, source), join(image, to), { recursive: true })
-  await mkdir(join(image, description.dependencies.to), { recursive: true })
-  await runCommand('tar', ['-xf', from.dependencies, '-C', join(image, description.dependencies.to)], {
-    signal: from.signal,
-    errorCode: 'BUILD_FAILED',
-  })
+  if (from.dependencies) {
+    const { to, archive } = from.dependencies
+    await mkdir(join(image, to), { recursive: true })
+    await runCommand('tar', ['-xf', archive, '-C', join(image, to)], {
+      signal: from.signal,
+      errorCode: 'BUILD_FAILED',
+    })
+  }
   const cache = join(image, warmUp.directory)
   await mkdir(cache, { recursive: true })
   const [, ...argv] = warmUp.command
@@ -206,7 +241,7 @@ async function ownEntries(root: string, copies: Copies): Promise<LayerEntry[]> {
       continue
     }
     for (const file of await filesBelow(source)) {
-      if (!file.endsWith('.test.ts')) entries.push(await fileEntry(join(source, file), `${to}/${file}`))
+      if (!isTest(file)) entries.push(await fileEntry(join(source, file), `${to}/${file}`))
     }
   }
   return entries

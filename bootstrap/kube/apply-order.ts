@@ -16,6 +16,8 @@ const first: readonly (readonly string[])[] = [
     'ResourceQuota',
     'LimitRange',
     'NetworkPolicy',
+    'CiliumNetworkPolicy',
+    'CiliumClusterwideNetworkPolicy',
     'ServiceAccount',
     'ConfigMap',
     'Secret',

@@ -101,3 +101,21 @@ describe('overlays/slate/local', () => {
     },
   )
 })
+
+describe('overlays/zones/local', () => {
+  it('fits a machine of 2 cores and 24 GiB beside SLATE, with all add-ons', { timeout: 60_000 }, async () => {
+    const systems = await Promise.all(
+      ['slate', 'zones'].map((system) =>
+        validateSystem({ system, environment: 'local', choices: {} }, { paths, signal: signal() }),
+      ),
+    )
+    const judged = fit({
+      system: systems.flat(),
+      addons: addons.filter(({ when }) => when === undefined).flatMap(({ objects }) => objects),
+      machine: { cores: 2, memory: 23 * 2 ** 30 },
+      nodes: [{ labels: { 'kubernetes.io/os': 'linux' }, extended: {} }],
+      labelsKnown: true,
+    })
+    expect(judged.shortages).toEqual([])
+  })
+})

@@ -87,6 +87,7 @@ describe('comparePlans', () => {
     [plan({ environment: 'staging' }), 'system: slate/local → slate/staging'],
     [plan({ system: 'none' }), 'system: slate/local → none'],
     [plan({ runtimeClasses: ['gvisor'] }), 'runtime classes: none → gvisor'],
+    [plan({ system: 'slate,zones' }), 'system: slate/local → slate/local, zones/local'],
     [plan({ mergeKubeconfig: true }), 'merge into the user’s kubeconfig: no → yes'],
     [plan({}, [], addons.slice(0, 1)), 'add-ons: cilium 1.19.5, coredns 1.14.2 → cilium 1.19.5'],
   ])('can be done in place: %#', (wanted, words) => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
-import { parseUpOptions, type OptionsWorld } from './options.ts'
+import { parseUpOptions, systemNames, type OptionsWorld } from './options.ts'
 
 const paths = { repo: '/repo', stateDir: '/repo/.local-cloud', cacheDir: '/repo/.local-cloud/cache' }
 const world: OptionsWorld = {
@@ -168,5 +168,16 @@ describe('parseUpOptions', () => {
     expect(failure({ system: 'salte' }).hint).toContain('slate, athena, none')
     expect(failure({ environment: 'prod' }).hint).toContain('local, staging')
     expect(parse({ system: 'none', environment: 'whatever' }).system).toBe('none')
+  })
+
+  it('takes several systems, each once and each with the overlay', () => {
+    expect(systemNames(parse({ system: 'slate,athena' }).system)).toEqual(['slate', 'athena'])
+    expect(systemNames('none')).toEqual([])
+    expect(failure({ system: 'slate,salte' })).toMatchObject({ code: 'UNKNOWN_SYSTEM' })
+    expect(failure({ system: 'slate,athena', environment: 'staging' })).toMatchObject({
+      code: 'UNKNOWN_SYSTEM',
+    })
+    expect(failure({ system: 'slate,slate' })).toMatchObject({ code: 'BAD_VALUE' })
+    expect(failure({ system: 'slate,none' })).toMatchObject({ code: 'BAD_VALUE' })
   })
 })

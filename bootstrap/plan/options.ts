@@ -49,9 +49,9 @@ export interface UpOptions {
   addons: 'all' | string[]
   engine: 'auto' | 'podman' | 'docker'
   images: ImagesChoice
-  /** System to put on the cluster (a folder under overlays/), or `none`. */
+  /** System to put on the cluster (a folder under overlays/), several with commas between, or `none`: see `systemNames`. */
   system: string
-  /** Overlay of the system, default `local`. */
+  /** Overlay of every system, default `local`. */
   environment: string
   /** Which models the system has, default `tiny`: see `choicesOf`. */
   models: 'tiny' | 'real'
@@ -236,7 +236,7 @@ export function parseUpOptions(
   }
   if (given.provider === 'existing') checkExisting({ ...given, gpu })
   else checkCombination(given)
-  checkSystem(given.system, given.environment, world.systems(paths.repo))
+  checkSystems(given.system, given.environment, world.systems(paths.repo))
   return {
     ...given,
     ...(gpu === undefined ? {} : { gpu: { ...gpu, strategy: gpuStrategy, replicas: gpuReplicas } }),
@@ -345,6 +345,20 @@ function checkExisting(given: {
     )
   if (given.addons !== 'all' && given.addons.includes('traefik') && given.ingressUrl === undefined)
     throw badValue('addons', 'traefik', 'it together with --ingress-url, where its ports will be reached')
+}
+
+/** The systems that the option `system` names; empty for `none`. */
+export const systemNames = (system: string): string[] => (system === 'none' ? [] : system.split(','))
+
+/** @throws LocalCloudError BAD_VALUE for one that is named twice, or as `checkSystem` */
+function checkSystems(system: string, environment: string, systems: Record<string, string[]>): void {
+  const names = systemNames(system)
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined) throw badValue('system', system, `each system once, and ${twice} is there twice`)
+  for (const name of names) {
+    if (name === 'none') throw badValue('system', system, 'none alone')
+    checkSystem(name, environment, systems)
+  }
 }
 
 /** @throws LocalCloudError UNKNOWN_SYSTEM with the systems or overlays that there are */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { GpuPlan } from './gpu-plan.ts'
-import { choicesOf, type UpOptions } from './options.ts'
+import { choicesOf, systemNames, type UpOptions } from './options.ts'
 
 /** What a cluster and its content are to be: the part of the options that the result depends on, nothing else. */
 export interface Plan {
@@ -40,11 +40,11 @@ export interface PlanInputs {
 /** The plan that these options ask for. Pure; the order of add-ons in the input does not matter. */
 export function makePlan(options: UpOptions, inputs: PlanInputs): Plan {
   const choices = choicesOf(options)
-  const system = {
-    name: options.system,
+  const systems = systemNames(options.system).map((name) => ({
+    name,
     environment: options.environment,
     ...(Object.keys(choices).length === 0 ? {} : { choices }),
-  }
+  }))
   return {
     name: options.name,
     provider: options.provider,
@@ -52,7 +52,7 @@ export function makePlan(options: UpOptions, inputs: PlanInputs): Plan {
     addons: inputs.addons
       .map(({ name, version }) => ({ name, version }))
       .sort((a, b) => (a.name < b.name ? -1 : 1)),
-    systems: options.system === 'none' ? [] : [system],
+    systems,
     mergeKubeconfig: options.mergeKubeconfig,
     ...(inputs.gpu === undefined ? {} : { gpu: inputs.gpu }),
     ...(options.runtimeClasses.length === 0 ? {} : { runtimeClasses: options.runtimeClasses }),

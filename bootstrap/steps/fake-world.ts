@@ -30,7 +30,7 @@ export interface FakeWorld {
   cluster: FakeCluster
   addons: Addon[]
   probes: Record<string, ProbeResult>
-  system: () => KubeObject[] | Promise<KubeObject[]>
+  system: (name: string) => KubeObject[] | Promise<KubeObject[]>
   variants: Variant[]
   /** RuntimeClasses that the system says it needs. */
   runtimeClasses: RuntimeClassName[]
@@ -175,7 +175,7 @@ export function fakeWorld(base = 42_000): FakeWorld {
       log.push(`probe ${addon.name}`)
       return Promise.resolve(world.probes[addon.name] ?? { result: 'pass', seen: `${addon.name} works` })
     },
-    system: async () => world.system(),
+    system: async ({ system }) => world.system(system),
     variants: () => Promise.resolve(world.variants),
     machine: () => world.machine,
     gpuCards: () => Promise.resolve({ reason: 'there is no nvidia-smi on PATH' }),

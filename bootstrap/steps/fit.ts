@@ -7,7 +7,7 @@ import { shortageLines } from '../fit/shortage.ts'
 import { marksOf } from '../existing/ours.ts'
 import type { Room } from '../existing/room.ts'
 import type { KubeObject } from '../kube/client.ts'
-import { diffCommand, type SystemChoice } from '../manifests/system-choice.ts'
+import { diffCommand, overlayWords, type SystemChoice } from '../manifests/system-choice.ts'
 import { gpuLabels, gpuResource } from '../plan/gpu-plan.ts'
 import type { Plan } from '../plan/plan.ts'
 import { runtimeClassNames } from '../plan/runtime-classes.mjs'
@@ -20,7 +20,7 @@ import type { Render } from './system.ts'
 export interface FitOptions {
   plan: Plan
   addons: readonly Addon[]
-  choice: SystemChoice
+  choices: readonly SystemChoice[]
   render: Render
   /** Cores and bytes of this machine. */
   machine: { cores: number; memory: number }
@@ -54,8 +54,9 @@ export function fitStep(asked: (run: StepRun) => Promise<string>, needs: readonl
 }
 
 async function check(session: Session, options: FitOptions, run: StepRun): Promise<string> {
-  const { addons, choice, machine, plan, render } = options
-  if (choice.system === 'none') return 'no system'
+  const { addons, choices, machine, plan, render } = options
+  const [first] = choices
+  if (!first) return 'no system'
   const objects = await render(run)
   const room = await options.room?.(run.signal)
   const has = room ?? machine
@@ -74,17 +75,18 @@ async function check(session: Session, options: FitOptions, run: StepRun): Promi
   ])
   const absent = await missingRuntimeClasses(session, options, objects, run.signal)
   const classLines = absent.map(({ name, by }) => `RuntimeClass ${name}, named by ${by.join(', ')}`)
-  const overlay = `${choice.system}/${choice.environment}`
+  const overlay = overlayWords(choices)
+  const isOne = choices.length === 1
   if (shortages.length > 0) {
     throw new LocalCloudError('SYSTEM_DOES_NOT_FIT', {
-      message: `${overlay} asks for what is not here; nothing was changed.`,
-      hint: `Choose another overlay, such as --overlay local, or a larger machine. To have the API server judge it all the same: ${diffCommand(choice)}`,
+      message: `${overlay} ${isOne ? 'asks' : 'ask'} for what is not here; nothing was changed.`,
+      hint: `Choose another overlay, such as --overlay local, or a larger machine. To have the API server judge it all the same: ${diffCommand(first)}`,
       evidence: [...shortageLines(shortages), ...classLines, ...lines],
     })
   }
   if (absent.length > 0) {
     throw new LocalCloudError('RUNTIME_CLASS_MISSING', {
-      message: `${overlay} names ${absent.map(({ name }) => `the RuntimeClass ${name}`).join(' and ')}, which nobody provides; nothing was changed.`,
+      message: `${overlay} ${isOne ? 'names' : 'name'} ${absent.map(({ name }) => `the RuntimeClass ${name}`).join(' and ')}, which nobody provides; nothing was changed.`,
       hint: absent.map(({ name }) => remedyFor(name, session)).join(' '),
       evidence: [...classLines, ...lines],
     })
@@ -180,7 +182,7 @@ interface MissingSecret {
 /** Secrets that are not in the cluster, or lack a key, or go with the overlay that is there now. */
 async function missingSecrets(
   session: Session,
-  { choice, plan }: FitOptions,
+  { choices, plan }: FitOptions,
   objects: readonly KubeObject[],
   signal: AbortSignal,
 ): Promise<MissingSecret[]> {
@@ -192,7 +194,9 @@ async function missingSecrets(
   const { record } = await session.look()
   const kept = new Set(objects.map((object) => refKey(refOf(object))))
   const goes = new Set(
-    Object.keys(record?.parts[`system.${choice.system}`]?.objects ?? {}).filter((key) => !kept.has(key)),
+    choices
+      .flatMap(({ system }) => Object.keys(record?.parts[`system.${system}`]?.objects ?? {}))
+      .filter((key) => !kept.has(key)),
   )
   const found = await Promise.all(
     needed.map(async (secret): Promise<MissingSecret[]> => {
@@ -217,7 +221,7 @@ const marks = (name: string): string =>
 
 function secretsMissing(
   session: Session,
-  { choice }: FitOptions,
+  { choices }: FitOptions,
   missing: readonly MissingSecret[],
   lines: readonly string[],
 ): LocalCloudError {
@@ -241,7 +245,7 @@ function secretsMissing(
   ]
   const count = missing.length === 1 ? 'A Secret' : `${String(missing.length)} Secrets`
   return new LocalCloudError('SECRET_MISSING', {
-    message: `${count} that ${choice.system}/${choice.environment} names ${missing.length === 1 ? 'is' : 'are'} not there; nothing was changed.`,
+    message: `${count} that ${overlayWords(choices)} names ${missing.length === 1 ? 'is' : 'are'} not there; nothing was changed.`,
     hint: 'Run the commands above, with the real values, and then the same command again.',
     evidence: [...lines, ...commands.map((command) => `$ ${command}`)],
   })

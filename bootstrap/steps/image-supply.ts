@@ -1,7 +1,7 @@
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import { imageShortages, imagesOf, pulledInstead } from '../fit/images.ts'
 import { shortageLines } from '../fit/shortage.ts'
-import { diffCommand, type SystemChoice } from '../manifests/system-choice.ts'
+import { diffCommand, overlayWords, type SystemChoice } from '../manifests/system-choice.ts'
 import type { Session } from './session.ts'
 import type { Step } from './step.ts'
 import type { Render } from './system.ts'
@@ -12,7 +12,7 @@ import type { Render } from './system.ts'
  */
 export function imageSupplyStep(
   session: Session,
-  { choice, render, needs }: { choice: SystemChoice; render: Render; needs: readonly string[] },
+  { choices, render, needs }: { choices: readonly SystemChoice[]; render: Render; needs: readonly string[] },
 ): Step {
   return {
     id: 'image-supply',
@@ -21,7 +21,8 @@ export function imageSupplyStep(
     timeoutMs: 60_000,
     async observe(run) {
       const objects = await render(run)
-      if (objects.length === 0) return { state: 'done', reason: 'none' }
+      const [first] = choices
+      if (!first || objects.length === 0) return { state: 'done', reason: 'none' }
       const { engine } = await session.look()
       if (!engine) return { state: 'absent', reason: 'no container engine yet' }
       const source = await session.imageSource()
@@ -29,8 +30,8 @@ export function imageSupplyStep(
       const shortages = imageShortages(objects, supply)
       if (shortages.length > 0) {
         throw new LocalCloudError('IMAGE_NOT_SUPPLIED', {
-          message: `${choice.system}/${choice.environment} names images that never come into a node with images from ${source.kind} (${source.why}); nothing was changed.`,
-          hint: `Choose another overlay, or --images registry with a registry that has them. To have the API server judge it all the same: ${diffCommand(choice)}`,
+          message: `${overlayWords(choices)} names images that never come into a node with images from ${source.kind} (${source.why}); nothing was changed.`,
+          hint: `Choose another overlay, or --images registry with a registry that has them. To have the API server judge it all the same: ${diffCommand(first)}`,
           evidence: shortageLines(shortages),
         })
       }

@@ -1,7 +1,7 @@
 import { chooseAddons } from '../addons/choose-addons.ts'
 import { resolveGpu } from '../gpu/resolve-gpu.ts'
 import type { GpuPlan } from '../plan/gpu-plan.ts'
-import { eachOnce, type UpOptions } from '../plan/options.ts'
+import { eachOnce, systemNames, type UpOptions } from '../plan/options.ts'
 import { makePlan, type Plan } from '../plan/plan.ts'
 import type { Emit } from '../report/events.ts'
 import { readPatches } from './cluster.ts'
@@ -66,14 +66,11 @@ export async function prepareUp(
   }
 }
 
-/** The options with the RuntimeClasses that the system names; what an existing cluster has is its owner's. */
+/** The options with the RuntimeClasses that the systems name; what an existing cluster has is its owner's. */
 async function withSystemsClasses({ options, tools }: UpRequest): Promise<UpOptions> {
-  const { system, provider, runtimeClasses } = options
-  if (system === 'none' || provider === 'existing') return options
-  return {
-    ...options,
-    runtimeClasses: eachOnce([...runtimeClasses, ...(await tools.runtimeClassesOf(system))]),
-  }
+  if (options.provider === 'existing') return options
+  const named = await Promise.all(systemNames(options.system).map((system) => tools.runtimeClassesOf(system)))
+  return { ...options, runtimeClasses: eachOnce([...options.runtimeClasses, ...named.flat()]) }
 }
 
 /** The engine is only looked for: none is installed or started to find out that the machine will not do. */

@@ -30,7 +30,11 @@ export function recordPlanStep(
         return { state: 'partial', reason: 'recorded by another version' }
       return { state: 'done', reason: 'the recorded plan is this one' }
     },
-    apply: () => session.record({ plan, complete: true, toolVersion }),
+    async apply() {
+      await session.record({ plan, complete: true, toolVersion })
+      // For those who ask what is there without asking the cluster.
+      await session.files.writePlan(plan)
+    },
     verify: () =>
       Promise.resolve(
         `recorded in ConfigMap ${refPath(session.existing ? ownRecordRef(session.name) : recordRef)}`,

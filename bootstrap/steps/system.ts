@@ -1,5 +1,6 @@
 import type { KubeObject } from '../kube/client.ts'
-import { systemWords, type SystemChoice } from '../manifests/system-choice.ts'
+import { overlayWords, systemWords, type SystemChoice } from '../manifests/system-choice.ts'
+import { choicesOf, systemNames, type UpOptions } from '../plan/options.ts'
 import { loadedIds } from './load-images.ts'
 import { partStep } from './part.ts'
 import type { Session } from './session.ts'
@@ -8,23 +9,46 @@ import type { Step, StepRun } from './step.ts'
 /** The system's objects, rendered and validated once per command. */
 export type Render = (run: Pick<StepRun, 'signal'>) => Promise<readonly KubeObject[]>
 
-/** Renders on the first call and gives the same objects afterwards; for `none` there are none. */
-export function systemRenderer(session: Session, choice: SystemChoice): Render {
-  let rendered: Promise<readonly KubeObject[]> | undefined
-  return ({ signal }) =>
-    (rendered ??= choice.system === 'none' ? Promise.resolve([]) : session.tools.system(choice, signal))
+/** A system that is to be put on the cluster, and its objects. */
+export interface ChosenSystem {
+  choice: SystemChoice
+  render: Render
 }
+
+/** The systems that the options name, each rendered on the first call and the same objects afterwards. */
+export function chosenSystems(
+  session: Session,
+  options: Pick<UpOptions, 'system' | 'environment' | 'models' | 'gpu'>,
+): ChosenSystem[] {
+  return systemNames(options.system).map((system) => {
+    const choice = { system, environment: options.environment, choices: choicesOf(options) }
+    let rendered: Promise<readonly KubeObject[]> | undefined
+    return { choice, render: ({ signal }) => (rendered ??= session.tools.system(choice, signal)) }
+  })
+}
+
+/** The objects of all of them. */
+export const renderAll =
+  (systems: readonly ChosenSystem[]): Render =>
+  async (run) =>
+    (await Promise.all(systems.map(({ render }) => render(run)))).flat()
 
 /**
  * Renders and validates everything that will be applied, needing nothing, so that a wrong manifest is found before
  * anything is changed. RENDER_FAILED and MANIFEST_INVALID come from `observe`.
  */
-export function manifestsStep(options: { choice: SystemChoice; render: Render; addonObjects: number }): Step {
-  const { system, environment } = options.choice
+export function manifestsStep(options: {
+  systems: readonly ChosenSystem[]
+  render: Render
+  addonObjects: number
+}): Step {
+  const { systems } = options
   const seen = async (run: StepRun): Promise<string> => {
     const objects = await options.render(run)
     const words =
-      system === 'none' ? '' : ` and ${String(objects.length)} objects of ${system}/${environment}`
+      systems.length === 0
+        ? ''
+        : ` and ${String(objects.length)} objects of ${overlayWords(systems.map(({ choice }) => choice))}`
     return `${String(options.addonObjects)} objects of add-ons${words} are valid`
   }
   return {
@@ -44,12 +68,17 @@ export function manifestsStep(options: { choice: SystemChoice; render: Render; a
  */
 export function systemStep(
   session: Session,
-  options: { choice: SystemChoice; render: Render; needs: readonly string[]; timeoutMs: number },
+  options: ChosenSystem & {
+    /** Whether it is the only system, whose step then needs no name. */
+    alone: boolean
+    needs: readonly string[]
+    timeoutMs: number
+  },
 ): Step {
   const { choice } = options
   return partStep(session, {
     part: `system.${choice.system}`,
-    step: 'system',
+    step: options.alone ? 'system' : `system:${choice.system}`,
     title: `System ${systemWords(choice)}`,
     needs: options.needs,
     timeoutMs: options.timeoutMs,

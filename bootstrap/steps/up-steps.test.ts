@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import { readyStatus } from '../kube/fake-client.ts'
 import { makePlan } from '../plan/plan.ts'
+import { clusterFiles } from './cluster-files.ts'
 import { fakeAddons, fakeSystem, fakeWorld, type FakeWorld } from './fake-world.ts'
 import { appliedAnnotation } from './objects.ts'
 import { observeSteps } from './run-steps.ts'
@@ -242,6 +243,25 @@ describe('a change of options', () => {
       fakeSystem().map((object) => (object.kind === 'ConfigMap' ? { ...object, data: { a: '2' } } : object))
     await world.up()
     expect(world.cluster.objects.get('ConfigMap slate/settings')?.['data']).toEqual({ a: '2' })
+  })
+
+  it('puts several systems on the cluster, and takes away the one that is no longer wanted', async () => {
+    const zones = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'zones' } }
+    world.system = (name) => (name === 'slate' ? fakeSystem() : [zones])
+    await world.up({ system: 'slate,zones' })
+    const there = (): string[] =>
+      ['Namespace slate', 'Namespace zones'].filter((key) => world.cluster.objects.has(key))
+    expect(there()).toEqual(['Namespace slate', 'Namespace zones'])
+    forget()
+    await world.up({ system: 'slate,zones' })
+    expect(world.cluster.changes).toEqual([])
+    await world.up({ system: 'slate' })
+    expect(there()).toEqual(['Namespace slate'])
+    await world.up({ system: 'zones' })
+    expect(there()).toEqual(['Namespace zones'])
+    expect((await clusterFiles(world.options.paths, world.options.name).plan())?.systems).toEqual([
+      { name: 'zones', environment: 'local' },
+    ])
   })
 
   it('removes a system and an add-on that are no longer wanted', async () => {

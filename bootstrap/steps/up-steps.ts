@@ -1,8 +1,7 @@
 import type { Addon } from '../addons/addon.ts'
 import { networkAddon as network } from '../addons/choose-addons.ts'
 import { imagesOf } from '../fit/images.ts'
-import type { SystemChoice } from '../manifests/system-choice.ts'
-import { choicesOf, type UpOptions } from '../plan/options.ts'
+import type { UpOptions } from '../plan/options.ts'
 import type { Plan } from '../plan/plan.ts'
 import { addonStep, shellImage } from './addon.ts'
 import { clusterStep } from './cluster.ts'
@@ -22,11 +21,20 @@ import { pruneStep } from './prune.ts'
 import { recordPlanStep } from './record-plan.ts'
 import type { Session } from './session.ts'
 import type { Step, StepRun } from './step.ts'
-import { manifestsStep, systemRenderer, systemStep, type Render } from './system.ts'
+import {
+  chosenSystems,
+  manifestsStep,
+  renderAll,
+  systemStep,
+  type ChosenSystem,
+  type Render,
+} from './system.ts'
 
 export interface UpGraph {
   steps: Step[]
-  /** The system's objects, rendered at most once for the steps and the summary. */
+  /** The systems, each rendered at most once for the steps and the summary. */
+  systems: readonly ChosenSystem[]
+  /** The objects of all of them. */
   render: Render
 }
 
@@ -50,13 +58,14 @@ export function upSteps(
   addons: readonly Addon[],
   toolVersion: string,
 ): UpGraph {
-  const { system, environment, timeoutMs } = options
-  const choice: SystemChoice = { system, environment, choices: system === 'none' ? {} : choicesOf(options) }
-  const render = systemRenderer(session, choice)
+  const { timeoutMs } = options
+  const systems = chosenSystems(session, options)
+  const choices = systems.map(({ choice }) => choice)
+  const render = renderAll(systems)
   const wanted = async (run: StepRun): Promise<ReadonlySet<string>> =>
     new Set([...addons.flatMap((addon) => addon.images), shellImage, ...imagesOf(await render(run))])
   session.wantImages(wanted)
-  const fits = fitCheck(session, { plan, addons, choice, render, machine: session.tools.machine() })
+  const fits = fitCheck(session, { plan, addons, choices, render, machine: session.tools.machine() })
   const networkAddon = addons.find((addon) => addon.name === network)
   const afterNetwork = [...(networkAddon ? [`addon:${network}`] : []), 'load-images']
   const gpuSteps =
@@ -86,17 +95,14 @@ export function upSteps(
       loadsOwnImages: addon === networkAddon,
     }),
   )
-  const systemSteps =
-    system === 'none'
-      ? []
-      : [
-          systemStep(session, {
-            choice,
-            render,
-            needs: [...afterNetwork, 'prune', ...afterGpus, 'manifests'],
-            timeoutMs,
-          }),
-        ]
+  const systemSteps = systems.map((system) =>
+    systemStep(session, {
+      ...system,
+      alone: systems.length === 1,
+      needs: [...afterNetwork, 'prune', ...afterGpus, 'manifests'],
+      timeoutMs,
+    }),
+  )
   const content = [
     'prune',
     'load-images',
@@ -106,14 +112,15 @@ export function upSteps(
   ]
   const addonObjects = addons.reduce((sum, addon) => sum + addon.objects.length, 0)
   return {
+    systems,
     render,
     steps: [
-      manifestsStep({ choice, render, addonObjects }),
+      manifestsStep({ systems, render, addonObjects }),
       fitStep(fits, ['manifests']),
       engineStep(session, plan, fits),
       existingStep(session, plan, options.recreate, ['engine']),
       portsStep(session, plan, ['existing']),
-      imageSupplyStep(session, { choice, render, needs: ['manifests', 'fit', 'ports'] }),
+      imageSupplyStep(session, { choices, render, needs: ['manifests', 'fit', 'ports'] }),
       ...nodeSupply,
       imagesStep(session, ['image-supply', ...nodeSupply.map((step) => step.id)]),
       // A bundle brings the program along.

@@ -5,7 +5,7 @@ import { parse } from 'yaml'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { runCommand } from '../../bootstrap/process/run-command.ts'
-import { at, idOf, listAt, podSpecOf, textAt } from '../../manifests/slate/manifest.ts'
+import { at, idOf, listAt, podSpecOf, textAt } from '../../manifests/checks/manifest.ts'
 import { helm, renderChart } from './chart.ts'
 import { disparities } from './disparities.ts'
 

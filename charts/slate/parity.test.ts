@@ -6,7 +6,7 @@ import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { validateObjects } from '../../bootstrap/manifests/validate.ts'
 import { checkContract, countFacts } from '../../manifests/slate/check-contract.ts'
 import { readContract, type EnvironmentName } from '../../manifests/slate/contract.ts'
-import { rendered } from '../../manifests/slate/rendered.ts'
+import { rendered } from '../../manifests/checks/rendered.ts'
 import { renderChart, repo, type ChartOptions } from './chart.ts'
 import { disparities } from './disparities.ts'
 

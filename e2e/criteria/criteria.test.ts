@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { TestReport } from '../report/run-report.ts'
 import { judgedTest } from '../report/sample/judged-test.ts'
-import { judge, type Criterion } from './criteria.ts'
+import { judge, systemsOfRun, type Criterion } from './criteria.ts'
 
 const criterion: Criterion = {
   id: 'C-1',
@@ -12,6 +12,26 @@ const criterion: Criterion = {
   mutations: ['m', 'n'],
 }
 const verdict = (...tests: TestReport[]) => judge(criterion, tests, new Map([['m', true]]))
+
+describe('systemsOfRun', () => {
+  const known = [
+    { name: 'canary' },
+    { name: 'slate-access', system: 'slate' },
+    { name: 'zones-access', system: 'zones' },
+  ]
+  const of = (...ran: string[]) =>
+    systemsOfRun(
+      ran.map((suite) => ({ suite })),
+      ['slate', 'zones'],
+      known,
+    )
+
+  it('are those that a test is about, and all when none is about any', () => {
+    expect(of('canary', 'zones-access')).toEqual(['zones'])
+    expect(of('slate-access', 'zones-access')).toEqual(['slate', 'zones'])
+    expect(of('canary')).toEqual(['slate', 'zones'])
+  })
+})
 
 describe('judge', () => {
   it('passes when every test and a control passed, and tells which mutations were caught', () => {

@@ -8,6 +8,7 @@ import { refersTo } from '../harness/reference.ts'
 import { worst } from '../harness/verdict.ts'
 import { caughtMutations } from '../mutations/result.ts'
 import { testName, type CriterionReport, type TestReport } from '../report/run-report.ts'
+import { suites, type Suite } from '../suites.ts'
 
 const text = z.string().min(1)
 
@@ -40,12 +41,23 @@ export const systemsWithCriteria = (): string[] =>
     .flatMap((file) => (file.endsWith('.yaml') ? [path.basename(file, '.yaml')] : []))
     .sort()
 
-/** What a run says about each criterion of every system. */
+/** What a run says about each criterion of the systems that it was about. */
 export const criteriaReport = (tests: readonly TestReport[]): CriterionReport[] => {
   const caught = caughtMutations()
-  return systemsWithCriteria()
+  return systemsOfRun(tests, systemsWithCriteria(), suites)
     .flatMap((system) => criteriaOf(system))
     .map((one) => judge(one, tests, caught))
+}
+
+/** Of these systems those that a test of the run is about; all of them when no test is about any. */
+export function systemsOfRun(
+  tests: readonly Pick<TestReport, 'suite'>[],
+  systems: readonly string[],
+  known: readonly Pick<Suite, 'name' | 'system'>[],
+): readonly string[] {
+  const ran = new Set(tests.map(({ suite }) => known.find(({ name }) => name === suite)?.system))
+  const about = systems.filter((system) => ran.has(system))
+  return about.length === 0 ? systems : about
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Condition, KubeClient, KubeObject } from '../../bootstrap/kube/client.ts'
 import { conditionOf, reasonOf } from '../../bootstrap/kube/shapes.ts'
 import { refOf } from '../../bootstrap/steps/objects.ts'
-import { textAt } from '../../manifests/slate/manifest.ts'
+import { textAt } from '../../manifests/checks/manifest.ts'
 import { eventually } from './eventually.ts'
 import { CheckBroke } from './verdict.ts'
 

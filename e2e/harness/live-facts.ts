@@ -1,6 +1,6 @@
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
-import { violationsOf, type Violation } from '../../manifests/slate/check-contract.ts'
-import type { Fact } from '../../manifests/slate/facts/fact.ts'
+import { violationsOf } from '../../manifests/checks/violations.ts'
+import type { Fact, Violation } from '../../manifests/checks/fact.ts'
 import type { Cluster } from './cluster.ts'
 import { CheckBroke, ExpectationFailed } from './verdict.ts'
 

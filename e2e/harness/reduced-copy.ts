@@ -1,5 +1,5 @@
 import type { KubeClient, KubeObject } from '../../bootstrap/kube/client.ts'
-import { at, pick, podSpecOf, podTemplateOf } from '../../manifests/slate/manifest.ts'
+import { at, pick, podSpecOf, podTemplateOf } from '../../manifests/checks/manifest.ts'
 import { probePodManifest } from './probe-pod.ts'
 
 /** Condition of a pod that a test sets, so that the test decides when a pod becomes ready. */

@@ -1,6 +1,6 @@
 import { CronExpressionParser } from 'cron-parser'
 import type { KubeClient, KubeObject } from '../../bootstrap/kube/client.ts'
-import { at, textAt } from '../../manifests/slate/manifest.ts'
+import { at, textAt } from '../../manifests/checks/manifest.ts'
 
 /** The shortest schedule there is: one run at the beginning of every minute. */
 export const everyMinute = '* * * * *'

@@ -1,6 +1,6 @@
 import type { KubeClient, KubeObject, ObjectRef } from '../../bootstrap/kube/client.ts'
 import { conditionOf } from '../../bootstrap/kube/shapes.ts'
-import { at, textAt } from '../../manifests/slate/manifest.ts'
+import { at, textAt } from '../../manifests/checks/manifest.ts'
 import type { Looker } from './look.ts'
 import { probePodManifest } from './probe-pod.ts'
 

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
-import { rendered } from '../../manifests/slate/rendered.ts'
-import { violationsOf } from '../../manifests/slate/check-contract.ts'
+import { rendered } from '../../manifests/checks/rendered.ts'
+import { violationsOf } from '../../manifests/checks/violations.ts'
 import { factsAbout } from './slate-facts.ts'
 import { objectNamed } from './slate-objects.ts'
 

@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { factsOf } from '../../manifests/slate/check-contract.ts'
 import { readContract } from '../../manifests/slate/contract.ts'
-import type { Fact } from '../../manifests/slate/facts/fact.ts'
+import type { Fact } from '../../manifests/checks/fact.ts'
 import type { Cluster } from './cluster.ts'
 import { expectLiveFacts } from './live-facts.ts'
 import { CheckBroke } from './verdict.ts'

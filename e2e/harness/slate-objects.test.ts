@@ -2,14 +2,14 @@ import path from 'node:path'
 import { expect, it } from 'vitest'
 import { resolvePaths } from '../../bootstrap/state/paths.ts'
 import type { Cluster } from './cluster.ts'
-import { objectNamed, slateAsUpHasIt } from './slate-objects.ts'
+import { objectNamed, systemAsUpHasIt } from './slate-objects.ts'
 
 const repo = path.resolve(import.meta.dirname, '..', '..')
 const paths = resolvePaths(repo, {}, process.env, repo)
 
 const limitsOfTheLoop = async (systems: object[]): Promise<string> => {
   const cluster = { paths, record: { plan: { systems } } } as unknown as Cluster
-  const objects = await slateAsUpHasIt(cluster, AbortSignal.timeout(30_000))
+  const objects = await systemAsUpHasIt(cluster, 'slate', AbortSignal.timeout(30_000))
   return JSON.stringify(objectNamed(objects, 'Deployment/slate-autonomous-loop')['spec'])
 }
 

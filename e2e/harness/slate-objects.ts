@@ -20,15 +20,16 @@ export async function slateObjects(
 }
 
 /**
- * The objects of SLATE as `up` put them on this cluster: its overlay with the options that were chosen.
- * @throws LocalCloudError RENDER_FAILED, MANIFEST_INVALID; CheckBroke when SLATE is not of the recorded plan
+ * The objects of a system as `up` put them on this cluster: its overlay with the options that were chosen.
+ * @throws LocalCloudError RENDER_FAILED, MANIFEST_INVALID; CheckBroke when the system is not of the recorded plan
  */
-export async function slateAsUpHasIt(
+export async function systemAsUpHasIt(
   { paths, record }: Pick<Cluster, 'paths' | 'record'>,
+  wanted: string,
   signal: AbortSignal,
 ): Promise<KubeObject[]> {
-  const system = record?.plan.systems.find(({ name }) => name === 'slate')
-  if (!system) throw new CheckBroke('SLATE is not of the plan that this cluster was made by.')
+  const system = record?.plan.systems.find(({ name }) => name === wanted)
+  if (!system) throw new CheckBroke(`The system ${wanted} is not of the plan that this cluster was made by.`)
   const { name, environment, choices = {} } = system
   return validateSystem({ system: name, environment, choices }, { paths, signal })
 }

@@ -36,7 +36,7 @@ export function sameFlags(
     ],
     ...(system
       ? [
-          ...['--system', system.name, '--overlay', system.environment],
+          ...['--system', plan.systems.map(({ name }) => name).join(','), '--overlay', system.environment],
           ...Object.entries(system.choices ?? {})
             .filter(([option]) => option !== 'gpu')
             .flatMap(([option, value]) => [`--${option}`, value]),

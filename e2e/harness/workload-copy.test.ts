@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
-import { rendered } from '../../manifests/slate/rendered.ts'
+import { rendered } from '../../manifests/checks/rendered.ts'
 import { copyWorkload } from './workload-copy.ts'
 
 describe('a copy of a workload', () => {

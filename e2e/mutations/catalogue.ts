@@ -8,6 +8,7 @@ import { scalingMutations } from './scaling.ts'
 import { serviceMutations } from './services.ts'
 import { storageAndConfigMutations } from './storage-and-config.ts'
 import { workloadMutations } from './workloads.ts'
+import { zonesEquivalents, zonesMutations } from './zones.ts'
 
 /** Every change that the suite has to notice. */
 export const mutations: readonly Mutation[] = [
@@ -19,7 +20,12 @@ export const mutations: readonly Mutation[] = [
   ...serviceMutations,
   ...storageAndConfigMutations,
   ...scalingMutations,
+  ...zonesMutations,
 ]
 
 /** Changes to the manifests that change nothing anybody could see, and why. */
-export const equivalent: readonly Equivalent[] = [...networkEquivalents, ...serviceEquivalents]
+export const equivalent: readonly Equivalent[] = [
+  ...networkEquivalents,
+  ...serviceEquivalents,
+  ...zonesEquivalents,
+]

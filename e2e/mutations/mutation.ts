@@ -4,6 +4,8 @@ import type { KubeObject } from '../../bootstrap/kube/client.ts'
 export interface Mutation {
   /** Unique, in kebab-case, naming what is done: `drop-default-deny`. */
   name: string
+  /** The system whose object it is; default SLATE. */
+  system?: string
   /** What no longer holds, in one sentence for the report. */
   breaks: string
   /** The object, as `Kind/name`. */
@@ -17,6 +19,9 @@ export interface Mutation {
   /** Two tests that must stay green. */
   neighbours: readonly [string, string]
 }
+
+/** The system whose object a mutation changes. */
+export const systemOf = ({ system = 'slate' }: Pick<Mutation, 'system'>): string => system
 
 /** Variable by which a run knows that the manifests are changed, and how. */
 export const mutationVariable = 'LOCAL_CLOUD_E2E_MUTATION'

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { readContract } from '../../manifests/slate/contract.ts'
-import { rendered } from '../../manifests/slate/rendered.ts'
+import { rendered } from '../../manifests/checks/rendered.ts'
 import type { End } from '../reachability/ends.ts'
 import { evaluate, type NetworkPolicy } from '../reachability/evaluate-policies.ts'
 import { jobsOfSlate } from '../reachability/job-pods.ts'

@@ -1,10 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
-import { rendered } from '../../manifests/slate/rendered.ts'
+import { rendered } from '../../manifests/checks/rendered.ts'
 import { mutate } from './changed.ts'
 import { serviceMutations } from './services.ts'
 import { storageAndConfigMutations } from './storage-and-config.ts'
 import { workloadMutations } from './workloads.ts'
+import { zonesMutations } from './zones.ts'
 
 describe('changes to workloads, Services and configuration', () => {
   let objects: KubeObject[]
@@ -24,4 +25,16 @@ describe('changes to workloads, Services and configuration', () => {
       expect(objects).toEqual(before)
     },
   )
+})
+
+describe('changes to the zones', () => {
+  it.each(zonesMutations)('$name changes its object and no other', async (mutation) => {
+    const objects = await rendered('overlays/zones/local')
+    const before = structuredClone(objects)
+    const after = mutate(objects, mutation)
+    const idOf = ({ kind, metadata }: KubeObject): string => `${kind}/${metadata.name}`
+    const others = (all: readonly KubeObject[]) => all.filter((one) => idOf(one) !== mutation.object)
+    expect(after).not.toEqual(before)
+    expect(others(after)).toEqual(others(before))
+  })
 })

@@ -68,18 +68,23 @@ export async function measureLeak(
     namespace: string
     image: string
     labels: Record<string, string>
+    /** RuntimeClass of the pod; the node's own runtime without it. */
+    runtimeClass?: string
     forbidden: Dial
     allowed: Dial
     lastingMs: number
     signal: AbortSignal
   },
 ): Promise<LeakWindow> {
-  const { namespace, image, labels, forbidden, allowed, lastingMs, signal } = options
+  const { namespace, image, labels, runtimeClass, forbidden, allowed, lastingMs, signal } = options
   const name = `starting-${randomBytes(3).toString('hex')}`
   const to = ({ address, port }: Dial): string => `${address}/${String(port)}`
   const command = ['perl', '-e', script, String(lastingMs), to(forbidden), to(allowed)]
   const pod = peerManifest({ namespace, image, labels, name, runId, command })
-  ;(pod.spec as { restartPolicy: string }).restartPolicy = 'Never'
+  Object.assign(pod['spec'] as object, {
+    restartPolicy: 'Never',
+    ...(runtimeClass === undefined ? {} : { runtimeClassName: runtimeClass }),
+  })
   await kube.apply([pod], { signal, dryRun: 'skip' })
   const ref = { apiVersion: 'v1', kind: 'Pod', namespace, name }
   await kube.waitFor(

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
-import { violationsOf as contractViolations } from '../../manifests/slate/check-contract.ts'
+import { violationsOf as contractViolations } from '../../manifests/checks/violations.ts'
 import { readContract } from '../../manifests/slate/contract.ts'
 import { scalingFacts } from '../../manifests/slate/facts/scaling.ts'
 import {

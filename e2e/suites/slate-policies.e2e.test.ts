@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { violationsOf } from '../../manifests/slate/check-contract.ts'
+import { violationsOf } from '../../manifests/checks/violations.ts'
 import { readContract } from '../../manifests/slate/contract.ts'
 import { networkPolicyFacts } from '../../manifests/slate/facts/network.ts'
 import { requireCanary } from '../harness/canaries.ts'

@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
-import { checkContract, countFacts, factsOf, type Violation } from './check-contract.ts'
+import { checkContract, countFacts, factsOf } from './check-contract.ts'
+import type { Violation } from '../checks/fact.ts'
 import { type EnvironmentName, readContract } from './contract.ts'
-import { idOf } from './manifest.ts'
+import { idOf } from '../checks/manifest.ts'
 import { mutationsOf, set } from './mutations.ts'
-import { rendered } from './rendered.ts'
+import { rendered } from '../checks/rendered.ts'
 
 const contract = readContract()
 const environments = Object.keys(contract.environments) as EnvironmentName[]

@@ -2,8 +2,8 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { checkServices } from './check-services.ts'
 import { readContract } from './contract.ts'
-import { at, idOf } from './manifest.ts'
-import { rendered } from './rendered.ts'
+import { at, idOf } from '../checks/manifest.ts'
+import { rendered } from '../checks/rendered.ts'
 
 describe('the way of a Service to its pods', () => {
   let local: readonly KubeObject[]

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
-import { at, idOf, listAt, podSpecOf, textAt } from './manifest.ts'
+import { at, idOf, listAt, podSpecOf, textAt } from '../checks/manifest.ts'
 
 /**
  * What is wrong with the way of a Service to its pods, one sentence each: it has to select the pods of exactly one Deployment, and

@@ -5,11 +5,12 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { validateObjects } from '../../bootstrap/manifests/validate.ts'
-import { checkContract, violationsOf } from './check-contract.ts'
+import { checkContract } from './check-contract.ts'
+import { violationsOf } from '../checks/violations.ts'
 import { readContract, withGpus } from './contract.ts'
 import { networkPolicyFacts } from './facts/network.ts'
-import { at, idOf, listAt } from './manifest.ts'
-import { rendered, renderedWith } from './rendered.ts'
+import { at, idOf, listAt } from '../checks/manifest.ts'
+import { rendered, renderedWith } from '../checks/rendered.ts'
 
 const contract = readContract()
 const repo = fileURLToPath(new URL('../..', import.meta.url))
@@ -113,7 +114,7 @@ describe('the components that no overlay has', () => {
 
 describe('the option gpu', () => {
   it('gives Ollama and the autonomous loop a GPU each, and changes nothing else of the local overlay', async () => {
-    const manifests = await renderedWith('local', { gpu: 'on' })
+    const manifests = await renderedWith('slate', 'local', { gpu: 'on' })
     expect(checkContract(withGpus(contract), 'local', manifests)).toEqual([])
     expect(
       checkContract(contract, 'local', manifests).map(({ object, fact }) => `${object}: ${fact}`),

@@ -4,7 +4,7 @@ import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { validateObjects } from '../../bootstrap/manifests/validate.ts'
 import { checkContract, countFacts } from './check-contract.ts'
 import { type EnvironmentName, readContract } from './contract.ts'
-import { rendered } from './rendered.ts'
+import { rendered } from '../checks/rendered.ts'
 
 const contract = readContract()
 const environments = Object.keys(contract.environments) as EnvironmentName[]

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
 import { validateObjects } from '../../bootstrap/manifests/validate.ts'
 import { readContract } from './contract.ts'
-import { at, podSpecOf } from './manifest.ts'
-import { rendered } from './rendered.ts'
+import { at, podSpecOf } from '../checks/manifest.ts'
+import { rendered } from '../checks/rendered.ts'
 
 const { environments, optional } = readContract()
 const { devicePlugin } = optional

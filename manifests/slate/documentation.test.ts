@@ -1,24 +1,24 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { type NetworkPolicyRow, readContract } from './contract.ts'
-import { documentedTable } from './documentation.ts'
+import { documentedTable } from '../checks/documented-table.ts'
 import { inventoryOf } from './facts/inventory.ts'
 import { usageOf } from './facts/usage.ts'
-import { at, containersOf, idOf, mainContainerOf, textAt } from './manifest.ts'
-import { rendered } from './rendered.ts'
+import { at, containersOf, idOf, mainContainerOf, textAt } from '../checks/manifest.ts'
+import { rendered } from '../checks/rendered.ts'
 
 const contract = readContract()
 
 describe('the page of SLATE', () => {
   it('lists every object of the base', () => {
-    const listed = documentedTable('kind', 'names').flatMap(({ kind = '', names = '' }) =>
+    const listed = documentedTable('slate', 'kind', 'names').flatMap(({ kind = '', names = '' }) =>
       names.split(', ').map((name) => `${kind}/${name}`),
     )
     expect(listed.sort()).toEqual(inventoryOf(contract, 'base'))
   })
 
   it('tells the schedule, deadline and account of every CronJob', () => {
-    const listed = documentedTable('CronJob', 'schedule', 'at most', 'account', 'what it does')
+    const listed = documentedTable('slate', 'CronJob', 'schedule', 'at most', 'account', 'what it does')
     expect(listed.map((line) => Object.values(line).slice(0, 4))).toEqual(
       contract.cronJobs.map((row) => [
         row.name,
@@ -30,7 +30,7 @@ describe('the page of SLATE', () => {
   })
 
   it('tells what every policy lets through', () => {
-    expect(documentedTable('policy', 'pods', 'in', 'out')).toEqual(
+    expect(documentedTable('slate', 'policy', 'pods', 'in', 'out')).toEqual(
       contract.networkPolicies.map((row) => ({
         policy: row.name,
         pods: podsOf(row),
@@ -49,7 +49,7 @@ describe('the table of requests and limits', () => {
     sides = await Promise.all([base, local].map(({ render }) => rendered(render)))
   }, 30_000)
 
-  const lines = () => documentedTable(...columns).map((line) => Object.values(line))
+  const lines = () => documentedTable('slate', ...columns).map((line) => Object.values(line))
   const amounts = (container: unknown) =>
     ['requests', 'limits'].map((side) => {
       const seen = at(container, 'resources', side)

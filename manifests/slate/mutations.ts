@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { externalAnnotation } from '../../bootstrap/manifests/reference-problems.ts'
 import type { Contract, EnvironmentName } from './contract.ts'
-import { at } from './manifest.ts'
+import { at } from '../checks/manifest.ts'
 
 /** A change to one object, and the only kinds of facts that may then fail. */
 export interface Mutation {

@@ -10,6 +10,7 @@ import { parseMutationOptions } from '../e2e-mutations-options.ts'
 import { parseOptions } from '../e2e-options.ts'
 import { parseDiffOptions } from '../slate-diff-options.ts'
 import { parseForwardOptions } from '../slate-forward-options.ts'
+import { parseSwitchOptions } from '../zones-switch-options.ts'
 
 /** The repository that a command is run in. */
 export interface Project {
@@ -57,6 +58,7 @@ const parsers: Readonly<Record<string, (argv: string[]) => unknown>> = {
   'e2e:mutations': (argv) => parseMutationOptions(argv, mutations),
   'slate:diff': parseDiffOptions,
   'slate:forward': parseForwardOptions,
+  'zones:switch': parseSwitchOptions,
 }
 
 /** Commands of npm that a job may use, beside `run`. */

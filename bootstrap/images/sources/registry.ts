@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import pLimit from 'p-limit'
 import { managedLabel, type Engine } from '../../engine/engine.ts'
 import type { MakerName, Paths } from '../../plan/options.ts'
@@ -10,6 +11,7 @@ import type { Observation, StepRun } from '../../steps/step.ts'
 import type { ImageSource, ImageSupply, PreparedImages } from '../image-source.ts'
 import { readArchive } from '../oci/read-archive.ts'
 import { isChosen, readVersions, refsOf, type ImageRecipe, type Versions } from '../versions.ts'
+import { foldersBeside } from '../workload-image.ts'
 
 export interface RegistrySourceOptions {
   paths: Paths
@@ -112,25 +114,33 @@ export function createRegistrySource(options: RegistrySourceOptions): ImageSourc
     },
   }
 
-  /** The engine's build needs no network: the locked dependencies are installed beside the sources first. */
+  /**
+   * The engine's build needs no network: the locked dependencies are installed beside the sources first. Its context is what holds the
+   * workload's folder, with that folder and those beside it that it copies from.
+   */
   async function buildWorkload(recipe: ImageRecipe, run: StepRun): Promise<void> {
     const source = join(paths.repo, recipe.source ?? '')
     await mkdir(paths.cacheDir, { recursive: true })
     const context = await mkdtemp(join(paths.cacheDir, 'context-'))
+    const folder = join(context, basename(source))
     try {
-      await cp(source, context, { recursive: true, filter: (path) => !/\/(node_modules|tests)$/.test(path) })
-      await runCommand(
-        'npm',
-        ['ci', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'],
-        {
-          signal: run.signal,
-          cwd: context,
-          errorCode: 'BUILD_FAILED',
-        },
-      )
+      for (const part of ['.', ...(await foldersBeside(source))]) {
+        const from = join(source, part)
+        await cp(from, join(context, basename(from)), {
+          recursive: true,
+          filter: (path) => !/\/(node_modules|tests)$/.test(path),
+        })
+      }
+      if (existsSync(join(folder, 'package-lock.json'))) {
+        await runCommand(
+          'npm',
+          ['ci', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'],
+          { signal: run.signal, cwd: folder, errorCode: 'BUILD_FAILED' },
+        )
+      }
       await engine.build(
         {
-          containerfile: join(context, 'Containerfile'),
+          containerfile: join(folder, 'Containerfile'),
           context,
           tag: recipe.ref,
           labels: { [managedLabel]: 'true' },

@@ -8,12 +8,12 @@ import {
 } from '../../existing/cluster-images.ts'
 import { imagesOf, used } from '../../fit/images.ts'
 import { shortageLines } from '../../fit/shortage.ts'
-import type { SystemChoice } from '../../manifests/system-choice.ts'
+import { overlayWords } from '../../manifests/system-choice.ts'
 import { stamp } from '../objects.ts'
 import { observePart } from '../part.ts'
 import type { Session } from '../session.ts'
 import type { Observation, Step, StepRun } from '../step.ts'
-import type { Render } from '../system.ts'
+import type { ChosenSystem } from '../system.ts'
 
 /**
  * Finds out whether every image can come into the pods of an existing cluster, into whose nodes nothing is loaded: every node says that it
@@ -23,12 +23,17 @@ import type { Render } from '../system.ts'
  */
 export function clusterImageSupplyStep(
   session: Session,
-  options: { choice: SystemChoice; render: Render; addons: readonly Addon[]; needs: readonly string[] },
+  options: { systems: readonly ChosenSystem[]; addons: readonly Addon[]; needs: readonly string[] },
 ): Step {
-  const { choice, render, addons, needs } = options
+  const { systems, addons, needs } = options
   const parts = async (run: StepRun) => [
     ...addons.map((addon) => ({ part: `addon.${addon.name}`, objects: addon.objects })),
-    { part: `system.${choice.system}`, objects: await render(run) },
+    ...(await Promise.all(
+      systems.map(async ({ choice, render }) => ({
+        part: `system.${choice.system}`,
+        objects: await render(run),
+      })),
+    )),
   ]
   /** Objects of parts that are not there as they should be. */
   const pending = async (run: StepRun) => {
@@ -62,7 +67,7 @@ export function clusterImageSupplyStep(
     if (shortages.length > 0) {
       const never = shortages.every(({ asks }) => asks.endsWith('Never'))
       throw new LocalCloudError('IMAGE_NOT_SUPPLIED', {
-        message: `${choice.system}/${choice.environment} names images that nobody can be seen to have: neither every node nor a registry; nothing was changed.`,
+        message: `${overlayWords(systems.map(({ choice }) => choice))} names images that nobody can be seen to have: neither every node nor a registry; nothing was changed.`,
         hint: never
           ? 'Nothing is loaded into nodes that are not ours: have their owner load these images into every node, or choose an overlay that names a registry.'
           : 'Push them to a registry that the overlay names, or have the cluster’s owner load them into every node; where the cluster pulls them and this machine cannot see it, say --images registry.',

@@ -3,15 +3,14 @@ import { networkAddon } from '../../addons/choose-addons.ts'
 import type { Capability } from '../../existing/capabilities.ts'
 import { roomOf } from '../../existing/room.ts'
 import { isOurs } from '../../existing/ours.ts'
-import type { SystemChoice } from '../../manifests/system-choice.ts'
-import { choicesOf, type UpOptions } from '../../plan/options.ts'
+import type { UpOptions } from '../../plan/options.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { addonStep } from '../addon.ts'
 import { fitCheck, fitStep } from '../fit.ts'
 import { pruneStep } from '../prune.ts'
 import { recordPlanStep } from '../record-plan.ts'
 import type { Session } from '../session.ts'
-import { manifestsStep, systemRenderer, systemStep } from '../system.ts'
+import { chosenSystems, manifestsStep, renderAll, systemStep } from '../system.ts'
 import type { UpGraph } from '../up-steps.ts'
 import type { FoundAccess } from './access.ts'
 import { attachStep } from './attach-step.ts'
@@ -41,9 +40,10 @@ export interface ExistingGraphOptions {
  */
 export function existingUpSteps(session: Session, graph: ExistingGraphOptions): ExistingGraph {
   const { options, plan, addons, access, toolVersion } = graph
-  const { system, environment, timeoutMs } = options
-  const choice: SystemChoice = { system, environment, choices: system === 'none' ? {} : choicesOf(options) }
-  const render = systemRenderer(session, choice)
+  const { timeoutMs } = options
+  const systems = chosenSystems(session, options)
+  const choices = systems.map(({ choice }) => choice)
+  const render = renderAll(systems)
   const room = async (signal: AbortSignal) => {
     const kube = await session.kube()
     const [nodes, pods, namespaces] = await Promise.all(
@@ -52,7 +52,7 @@ export function existingUpSteps(session: Session, graph: ExistingGraphOptions): 
     const own = (namespaces ?? []).filter((one) => isOurs(one, session.name))
     return roomOf(nodes ?? [], pods ?? [], new Set(own.map(({ metadata }) => metadata.name)))
   }
-  const fits = fitCheck(session, { plan, addons, choice, render, machine: session.tools.machine(), room })
+  const fits = fitCheck(session, { plan, addons, choices, render, machine: session.tools.machine(), room })
   const capabilities = capabilitiesSteps(session, {
     render,
     addons,
@@ -74,21 +74,26 @@ export function existingUpSteps(session: Session, graph: ExistingGraphOptions): 
       loadsOwnImages: false,
     }),
   )
-  const systemSteps =
-    system === 'none'
-      ? []
-      : [systemStep(session, { choice, render, needs: ['cluster', 'prune', 'manifests'], timeoutMs })]
+  const systemSteps = systems.map((system) =>
+    systemStep(session, {
+      ...system,
+      alone: systems.length === 1,
+      needs: ['cluster', 'prune', 'manifests'],
+      timeoutMs,
+    }),
+  )
   const content = ['prune', ...addonSteps.map((step) => step.id), ...systemSteps.map((step) => step.id)]
   const addonObjects = addons.reduce((sum, addon) => sum + addon.objects.length, 0)
   return {
+    systems,
     render,
     capabilities: (signal) => capabilities.current(signal),
     steps: [
-      manifestsStep({ choice, render, addonObjects }),
+      manifestsStep({ systems, render, addonObjects }),
       capabilities.judge,
       ownershipStep(session, { render, addons, needs: ['capabilities'] }),
       fitStep(fits, ['capabilities']),
-      clusterImageSupplyStep(session, { choice, render, addons, needs: ['ownership', 'fit'] }),
+      clusterImageSupplyStep(session, { systems, addons, needs: ['ownership', 'fit'] }),
       capabilities.policies,
       attachStep(session, { plan, toolVersion, access, capabilities, needs: ['policies'] }),
       pruneStep(session, plan, ['cluster'], timeoutMs),

@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../../bootstrap/kube/client.ts'
 import type { Contract } from '../contract.ts'
-import { at, listAt } from '../manifest.ts'
-import type { Fact } from './fact.ts'
+import { at, listAt } from '../../checks/manifest.ts'
+import type { Fact } from '../../checks/fact.ts'
 
 /** Roles rule by rule, their bindings, and the role that grants nothing. */
 export function accessFacts({ roles, emptyClusterRole, namespace }: Contract): Fact[] {

@@ -1,6 +1,6 @@
 import type { Contract, EnvironmentName } from '../contract.ts'
-import { at, pick } from '../manifest.ts'
-import type { Fact } from './fact.ts'
+import { at, pick } from '../../checks/manifest.ts'
+import type { Fact } from '../../checks/fact.ts'
 
 /** Keys and stated values of the ConfigMaps, and the Secrets where the environment renders them. */
 export function configurationFacts(contract: Contract, environment: EnvironmentName): Fact[] {

@@ -1,8 +1,8 @@
 import type { KubeObject } from '../../../bootstrap/kube/client.ts'
 import { externalAnnotation } from '../../../bootstrap/manifests/reference-problems.ts'
 import type { Contract, DeploymentRow, EnvironmentName } from '../contract.ts'
-import { at, listAt, mainContainerOf, pick, podSpecOf, podTemplateOf, textAt } from '../manifest.ts'
-import type { Fact } from './fact.ts'
+import { at, listAt, mainContainerOf, pick, podSpecOf, podTemplateOf, textAt } from '../../checks/manifest.ts'
+import type { Fact } from '../../checks/fact.ts'
 import { claimMounts } from './mounts.ts'
 import { podFacts } from './pods.ts'
 

@@ -1,6 +1,6 @@
 import type { Contract, EnvironmentName } from '../contract.ts'
-import { at, listAt, textAt } from '../manifest.ts'
-import type { Fact } from './fact.ts'
+import { at, listAt, textAt } from '../../checks/manifest.ts'
+import type { Fact } from '../../checks/fact.ts'
 
 /** Class, host, routes in order, and all annotations. */
 export function ingressFacts(contract: Contract, environment: EnvironmentName): Fact[] {

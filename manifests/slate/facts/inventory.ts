@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../../bootstrap/kube/client.ts'
 import type { Contract, EnvironmentName } from '../contract.ts'
-import { idOf, pick } from '../manifest.ts'
-import type { Fact } from './fact.ts'
+import { idOf, pick } from '../../checks/manifest.ts'
+import type { Fact } from '../../checks/fact.ts'
 
 /** `Kind/name` of every object that an environment has to have, and no other. */
 export function inventoryOf(contract: Contract, environment: EnvironmentName): string[] {

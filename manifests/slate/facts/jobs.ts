@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../../bootstrap/kube/client.ts'
 import type { Contract, EnvironmentName } from '../contract.ts'
-import { at, containersOf, listAt, mainContainerOf, pick, podSpecOf, textAt } from '../manifest.ts'
-import type { Fact } from './fact.ts'
+import { at, containersOf, listAt, mainContainerOf, pick, podSpecOf, textAt } from '../../checks/manifest.ts'
+import type { Fact } from '../../checks/fact.ts'
 import { claimMounts, configMapMounts } from './mounts.ts'
 import { podFacts } from './pods.ts'
 

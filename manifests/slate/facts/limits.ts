@@ -1,8 +1,8 @@
 import type { KubeObject } from '../../../bootstrap/kube/client.ts'
 import type { Contract, EnvironmentName } from '../contract.ts'
-import { at, containersOf, idOf, listAt, pick, textAt } from '../manifest.ts'
+import { at, containersOf, idOf, listAt, pick, textAt } from '../../checks/manifest.ts'
 import { bytes, millicores } from '../quantity.ts'
-import type { Fact } from './fact.ts'
+import type { Fact } from '../../checks/fact.ts'
 import { usageOf } from './usage.ts'
 
 /** Quota, limit range and priority classes, and that every pod passes the first two. */

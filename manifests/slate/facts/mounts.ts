@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../../bootstrap/kube/client.ts'
-import { at, listAt, mainContainerOf, podSpecOf, textAt } from '../manifest.ts'
+import { at, listAt, mainContainerOf, podSpecOf, textAt } from '../../checks/manifest.ts'
 
 interface Mount {
   path: string

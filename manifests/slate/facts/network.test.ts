@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { violationsOf } from '../check-contract.ts'
+import { violationsOf } from '../../checks/violations.ts'
 import { networkPolicyFacts } from './network.ts'
 
 /** What the contract's table would have to say for the policy with this spec. */

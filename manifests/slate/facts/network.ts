@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../../bootstrap/kube/client.ts'
 import type { Contract, NetworkPolicyRow } from '../contract.ts'
-import { at, listAt, textAt } from '../manifest.ts'
-import type { Fact } from './fact.ts'
+import { at, listAt, textAt } from '../../checks/manifest.ts'
+import type { Fact } from '../../checks/fact.ts'
 
 /** Which pods every policy is for, in which directions, and what it lets through. */
 export function networkFacts(contract: Contract): Fact[] {

@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../../bootstrap/kube/client.ts'
 import type { Contract, EnvironmentName } from '../contract.ts'
-import { at, containersOf, listAt, pick, podSpecOf, podTemplateOf, textAt } from '../manifest.ts'
-import type { Fact } from './fact.ts'
+import { at, containersOf, listAt, pick, podSpecOf, podTemplateOf, textAt } from '../../checks/manifest.ts'
+import type { Fact } from '../../checks/fact.ts'
 
 /** A pod as the contract describes it, whichever object makes it. */
 export interface PodRow {

@@ -1,6 +1,6 @@
 import type { Contract } from '../contract.ts'
-import { at, listAt, textAt } from '../manifest.ts'
-import type { Fact } from './fact.ts'
+import { at, listAt, textAt } from '../../checks/manifest.ts'
+import type { Fact } from '../../checks/fact.ts'
 
 /** Autoscalers and disruption budgets. */
 export function scalingFacts({ autoscalers, disruptionBudgets }: Contract): Fact[] {

@@ -1,6 +1,6 @@
 import type { Contract } from '../contract.ts'
-import { at, listAt } from '../manifest.ts'
-import type { Fact } from './fact.ts'
+import { at, listAt } from '../../checks/manifest.ts'
+import type { Fact } from '../../checks/fact.ts'
 
 /** Type, ports and selector of every Service. */
 export function serviceFacts({ services }: Contract): Fact[] {

@@ -1,6 +1,6 @@
 import type { Contract, EnvironmentName } from '../contract.ts'
-import { at } from '../manifest.ts'
-import type { Fact } from './fact.ts'
+import { at } from '../../checks/manifest.ts'
+import type { Fact } from '../../checks/fact.ts'
 
 /** Size and access of every claim, and what it is bound to. */
 export function storageFacts(contract: Contract, environment: EnvironmentName): Fact[] {

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../../bootstrap/kube/client.ts'
-import { at, listAt, podSpecOf, textAt } from '../manifest.ts'
+import { at, listAt, podSpecOf, textAt } from '../../checks/manifest.ts'
 import { bytes, millicores } from '../quantity.ts'
 
 /**

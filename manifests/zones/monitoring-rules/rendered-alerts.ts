@@ -19,7 +19,7 @@ export const prometheusRule = (groups: readonly RuleGroup[]): string =>
     metadata: {
       name: 'prometheus-alerts',
       namespace: 'monitoring',
-      labels: { 'app.kubernetes.io/name': 'prometheus', 'app.kubernetes.io/part-of': 'omni-zones' },
+      labels: { 'app.kubernetes.io/name': 'prometheus', 'app.kubernetes.io/part-of': 'omni' },
     },
     spec: { groups },
   })

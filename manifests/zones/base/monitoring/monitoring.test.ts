@@ -36,8 +36,8 @@ describe('the objects of the monitoring', () => {
         [{ apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] }],
       ]),
     )
-    for (const { roleRef, subjects } of all('RoleBinding')) {
-      expect(roleRef).toMatchObject({ kind: 'Role', name: 'prometheus' })
+    for (const { metadata, roleRef, subjects } of all('RoleBinding')) {
+      expect(roleRef).toMatchObject({ kind: 'Role', name: `prometheus-in-${metadata.namespace ?? ''}` })
       expect(subjects).toEqual([{ kind: 'ServiceAccount', name: 'prometheus', namespace: 'monitoring' }])
     }
   })
@@ -166,17 +166,39 @@ describe('the network policies', () => {
     })
   })
 
-  it.each([
-    ['inference', [8000]],
-    ['agents', [9000, 9001]],
-  ])('open %s to the pods of Prometheus on the ports that it scrapes', (zone, open) => {
-    const { ingress, policyTypes } = one('NetworkPolicy', 'allow-scrape', zone)['spec'] as {
-      ingress: [{ from: [Peer]; ports: { port: number }[] }]
-      policyTypes: string[]
+  it('of the zones let it in at the port that each pod of them says in its annotations, and at no other', async () => {
+    const base = await renderKustomization(join(import.meta.dirname, '..'), {
+      paths,
+      signal: AbortSignal.timeout(30_000),
+    })
+    const policies = base.filter(({ kind, metadata }) =>
+      /^NetworkPolicy .*-from-monitoring$/.test(`${kind} ${metadata.name}`),
+    )
+    const opened = new Map<string, number[]>()
+    for (const deployment of base.filter(({ kind }) => kind === 'Deployment')) {
+      const { namespace, name } = deployment.metadata
+      const pod = (deployment['spec'] as { template: KubeObject }).template.metadata
+      for (const policy of policies.filter(({ metadata }) => metadata.namespace === namespace)) {
+        const { podSelector, ingress } = policy['spec'] as {
+          podSelector: { matchLabels: Record<string, string> }
+          ingress: { from: Peer[]; ports: { port: number }[] }[]
+        }
+        const wanted = Object.entries(podSelector.matchLabels)
+        if (wanted.some(([label, value]) => pod.labels?.[label] !== value)) continue
+        expect(pod.annotations).toMatchObject({
+          'prometheus.io/scrape': 'true',
+          'prometheus.io/path': '/metrics',
+        })
+        expect(ports(ingress)).toEqual({ monitoring: [Number(pod.annotations?.['prometheus.io/port'])] })
+        opened.set(name, ports(ingress)['monitoring'] ?? [])
+      }
     }
-    expect(policyTypes).toEqual(['Ingress'])
-    expect(ports(ingress)).toEqual({ monitoring: open })
-    const { matchLabels } = (one('Deployment')['spec'] as { selector: { matchLabels: object } }).selector
-    expect(ingress[0].from[0].podSelector?.matchLabels).toEqual(matchLabels)
+    expect(Object.fromEntries(opened)).toEqual({
+      'deepseek-v32': [8000],
+      'glm-executor': [8000],
+      'minimax-failsafe': [8000],
+      'agent-orchestrator': [9000],
+      metacognition: [9001],
+    })
   })
 })

@@ -1,0 +1,372 @@
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { KubeObject } from '../../bootstrap/kube/client.ts'
+import { deploymentAvailable } from '../../bootstrap/kube/conditions/deployment-available.ts'
+import { requireCanary } from '../harness/canaries.ts'
+import { attach, choiceFromEnvironment, type Cluster } from '../harness/cluster.ts'
+import { assertNegative } from '../harness/controls.ts'
+import { eventually } from '../harness/eventually.ts'
+import type { Look } from '../harness/look.ts'
+import { createNamespace, type TestNamespace } from '../harness/namespace.ts'
+import { startProbePod, type ProbePod } from '../harness/probe-pod.ts'
+import { recordOf } from '../harness/record.ts'
+import { runLabel } from '../harness/run-id.ts'
+import { evaluateIn } from '../harness/slate-pods.ts'
+import { CheckBroke, NotProven } from '../harness/verdict.ts'
+import {
+  chainWords,
+  readyPodOfWorkload,
+  requireZones,
+  sendTask,
+  zoneA,
+  zoneB,
+  zonesObjects,
+  zonesOverlay,
+} from '../harness/zones.ts'
+import { nodeKnocker, probeKnocker, requireDoors, type Door } from '../harness/zones-matrix.ts'
+import { measureLeak } from '../reachability/leak-window.ts'
+
+/*
+ * Who may open a connection to whom between the zones (L22, L39, L53): measured from the agents' own pods, in their sandbox, from a pod
+ * that no policy knows, and from the first instant of a pod. Then the same as a user sees it: a task that crosses the zones, and fails when
+ * a policy says so.
+ */
+const brainPort = 8000
+const kubeletPort = 10250
+
+let cluster: Cluster
+let space: TestNamespace
+let outsider: ProbePod
+const stack = new AsyncDisposableStack()
+
+beforeAll(async () => {
+  const signal = AbortSignal.timeout(120_000)
+  cluster = await attach(choiceFromEnvironment(), signal)
+  requireZones(cluster)
+  const { kube, runId } = cluster
+  space = stack.use(await createNamespace({ kube, runId, purpose: 'zones', signal }))
+  outsider = stack.use(await startProbePod({ kube, runId, namespace: space.name, name: 'outsider', signal }))
+}, 180_000)
+afterAll(() => stack.disposeAsync())
+beforeEach(() => {
+  requireCanary('enforcement')
+  requireZones(cluster)
+})
+
+const brain = (signal: AbortSignal) =>
+  readyPodOfWorkload(cluster, { namespace: zoneA, name: 'deepseek-v32' }, signal)
+const agent = (name: string, signal: AbortSignal) =>
+  readyPodOfWorkload(cluster, { namespace: zoneB, name }, signal)
+const isOnNode = (): boolean => zonesOverlay(cluster) !== 'pod-network'
+
+async function clusterIp(namespace: string, name: string, signal: AbortSignal): Promise<string> {
+  const service = await cluster.kube.get({ apiVersion: 'v1', kind: 'Service', namespace, name }, signal)
+  const address = (service?.['spec'] as { clusterIP?: string } | undefined)?.clusterIP
+  if (address === undefined) throw new CheckBroke(`There is no Service ${namespace}/${name}.`)
+  return address
+}
+
+/** Everything that is knocked at, by the name that the stated table has for it. */
+async function doorsOf(signal: AbortSignal): Promise<Door[]> {
+  const [deepseek, orchestrator, metacognition, service, dns, api] = await Promise.all([
+    brain(signal),
+    agent('agent-orchestrator', signal),
+    agent('metacognition', signal),
+    clusterIp(zoneA, 'deepseek-v32', signal),
+    clusterIp('kube-system', 'kube-dns', signal),
+    clusterIp('default', 'kubernetes', signal),
+  ])
+  const node = (deepseek.object['status'] as { hostIP?: string } | undefined)?.hostIP ?? ''
+  return [
+    {
+      name: 'brain',
+      address: deepseek.ip,
+      port: brainPort,
+      witness: 'its readiness probe, from the node, passes',
+    },
+    { name: 'brain by its Service', address: service, port: brainPort, witness: 'its pod is ready' },
+    {
+      name: 'orchestrator',
+      address: orchestrator.ip,
+      port: 9000,
+      witness: 'its readiness probe, from the node, passes',
+    },
+    { name: 'metacognition', address: metacognition.ip, port: 9001 },
+    { name: 'DNS', address: dns, port: 53 },
+    { name: 'API server', address: api, port: 443 },
+    { name: "node's kubelet", address: node, port: kubeletPort },
+    { name: 'another pod', address: outsider.ip, port: 8080, witness: 'it answers its own readiness probe' },
+  ]
+}
+
+describe('who reaches whom', () => {
+  it('the orchestrator alone reaches the brain, metacognition DNS alone, and nobody else comes into Zone B', async ({
+    task,
+    signal,
+  }) => {
+    const [orchestrator, metacognition] = await Promise.all([
+      agent('agent-orchestrator', signal),
+      agent('metacognition', signal),
+    ])
+    const rows = [
+      nodeKnocker(cluster, { name: 'agent-orchestrator', namespace: zoneB, pod: orchestrator.name }),
+      nodeKnocker(cluster, { name: 'metacognition', namespace: zoneB, pod: metacognition.name }),
+      probeKnocker('a pod elsewhere', outsider),
+    ]
+    const brains = ['brain', 'brain by its Service']
+    await requireDoors(recordOf(task.meta), {
+      title: `Zone B to Zone A, overlay ${zonesOverlay(cluster)}`,
+      rows,
+      doors: await doorsOf(signal),
+      open: {
+        // Nobody can keep a pod from itself.
+        'agent-orchestrator': [...brains, 'orchestrator', 'metacognition', 'DNS'],
+        metacognition: ['metacognition', 'DNS'],
+        // In the host's network nobody stands before the brain (Z01); in the pod network the policies do (Z02).
+        'a pod elsewhere': [
+          ...(isOnNode() ? brains : []),
+          'DNS',
+          'API server',
+          "node's kubelet",
+          'another pod',
+        ],
+      },
+      signal,
+    })
+    recordOf(task.meta).facts.push({
+      name: 'ingress to Zone A',
+      value: isOnNode()
+        ? 'open to every pod that its own policies let out: the model server has the address of the node (Z01)'
+        : 'closed by the policies of inference (Z02)',
+    })
+  })
+
+  it.for([
+    { runtime: 'the sandbox', runtimeClass: 'gvisor' },
+    { runtime: "the node's own runtime", runtimeClass: undefined },
+  ])(
+    'a new pod of Zone B in $runtime gets through to the brain at no time, from its first instruction on (Z07)',
+    async ({ runtime, runtimeClass }, { task, signal }) => {
+      const [deepseek, dns, orchestrator] = await Promise.all([
+        brain(signal),
+        clusterIp('kube-system', 'kube-dns', signal),
+        agent('agent-orchestrator', signal),
+      ])
+      const [container] = (orchestrator.object['spec'] as { containers: { image: string }[] }).containers
+      const window = await measureLeak(cluster, {
+        namespace: zoneB,
+        image: container?.image ?? '',
+        labels: { 'app.kubernetes.io/name': `starting-${randomBytes(2).toString('hex')}` },
+        ...(runtimeClass === undefined ? {} : { runtimeClass }),
+        forbidden: { protocol: 'TCP', address: deepseek.ip, port: brainPort },
+        allowed: { protocol: 'TCP', address: dns, port: 53 },
+        lastingMs: 5000,
+        signal,
+      })
+      recordOf(task.meta).facts.push({
+        name: `leak window in ${runtime}`,
+        value: `${String(window.leaks.length)} of ${String(window.attempts)} attempts in ${String(window.lastedMs)} ms got through; DNS after ${String(window.firstAllowedMs)} ms`,
+      })
+      // Without a way that opens, silence would prove nothing.
+      expect(window.firstAllowedMs).toBeDefined()
+      expect(window.attempts).toBeGreaterThan(20)
+      expect(window.leaks).toEqual([])
+    },
+  )
+})
+
+describe('a task', () => {
+  const ask = async (signal: AbortSignal, timeoutMs = 60_000) =>
+    sendTask(cluster, { task: 'What is a zone?', maxTokens: 8, timeoutMs }, signal)
+
+  it('crosses the zones and comes back with the chain of its calls, and metacognition checks the answer', async ({
+    task,
+    signal,
+  }) => {
+    const { status, task: done } = await ask(signal)
+    expect(done.reason).toBeUndefined()
+    expect(status).toBe(200)
+    expect(done.brain).toMatchObject({ name: 'deepseek-v32', standIn: true })
+    expect(done.answer).toMatch(/^\[stand-in for DeepSeek-V3\.2/)
+    expect(done.chain.map(({ to, outcome }) => `${to} ${outcome}`)).toEqual([
+      'deepseek-v32 answered',
+      'metacognition answered',
+    ])
+    recordOf(task.meta).facts.push({ name: 'chain', value: chainWords(done) })
+  })
+
+  it('fails when a policy closes the way to the brain, says why in its chain, and succeeds again after it', async ({
+    task,
+    signal,
+  }) => {
+    const { kube, runId } = cluster
+    const name = `e2e-deny-${runId}`
+    // Policies of Kubernetes only add up; one of Cilium's takes away, and touches nothing of the system's own.
+    const target = isOnNode()
+      ? { toEntities: ['host', 'remote-node'] }
+      : { toEndpoints: [{ matchLabels: { 'k8s:io.kubernetes.pod.namespace': zoneA } }] }
+    const deny: KubeObject = {
+      apiVersion: 'cilium.io/v2',
+      kind: 'CiliumNetworkPolicy',
+      metadata: { name, namespace: zoneB, labels: { [runLabel]: runId } },
+      spec: {
+        endpointSelector: { matchLabels: { 'app.kubernetes.io/name': 'agent-orchestrator' } },
+        egressDeny: [{ ...target, toPorts: [{ ports: [{ port: String(brainPort), protocol: 'TCP' }] }] }],
+      },
+    }
+    const succeeds = async (stop: AbortSignal): Promise<Look> => {
+      const { status, task: done } = await ask(stop, 8000)
+      return { ok: status === 200, seen: `${String(status)}: ${chainWords(done)}` }
+    }
+    await assertNegative(recordOf(task.meta), {
+      negative: {
+        title: 'a task does not reach the brain',
+        async run(stop) {
+          const { status, task: done } = await ask(stop, 4000)
+          const isSilent =
+            done.chain.length > 0 && done.chain.every(({ outcome }) => outcome === 'unreachable')
+          return { ok: status === 502 && isSilent, seen: `${String(status)}: ${chainWords(done)}` }
+        },
+      },
+      control: { title: 'a task reaches the brain', run: succeeds },
+      cause: {
+        title: `CiliumNetworkPolicy ${name}`,
+        apply: async () => {
+          await kube.apply([deny], { signal, dryRun: 'skip' })
+        },
+        remove: () =>
+          kube.delete(
+            { apiVersion: deny.apiVersion, kind: deny.kind, namespace: zoneB, name },
+            { signal: AbortSignal.timeout(30_000), wait: true },
+          ),
+      },
+      settle: { timeoutMs: 60_000, intervalMs: 500, signal },
+      hold: { timeoutMs: 10_000, intervalMs: 500, signal },
+    })
+  })
+})
+
+/** Copies of the policies of both zones, between two namespaces of the test. */
+function policiesBetween(objects: readonly KubeObject[], a: string, b: string, runId: string): KubeObject[] {
+  const ofZones = objects.filter(
+    ({ kind, metadata }) => kind === 'NetworkPolicy' && [zoneA, zoneB].includes(metadata.namespace ?? ''),
+  )
+  const text = JSON.stringify(ofZones)
+  const moved = text
+    .replaceAll(`"kubernetes.io/metadata.name":"${zoneA}"`, `"kubernetes.io/metadata.name":"${a}"`)
+    .replaceAll(`"kubernetes.io/metadata.name":"${zoneB}"`, `"kubernetes.io/metadata.name":"${b}"`)
+  return (JSON.parse(moved) as KubeObject[]).map((policy) => ({
+    ...policy,
+    metadata: {
+      name: policy.metadata.name,
+      namespace: policy.metadata.namespace === zoneA ? a : b,
+      labels: { [runLabel]: runId },
+    },
+  }))
+}
+
+describe('with the model servers in the pod network (Z02), on copies', () => {
+  it('the policies hold in both directions: the orchestrator alone comes into Zone A, and Zone A comes nowhere', async ({
+    task,
+    signal,
+  }) => {
+    const { kube, runId } = cluster
+    const objects = await zonesObjects(cluster, 'pod-network')
+    const labels = (name: string, component: string) => ({
+      'app.kubernetes.io/name': name,
+      'app.kubernetes.io/component': component,
+    })
+    await using a = await createNamespace({ kube, runId, purpose: 'zone-a', podSecurity: 'baseline', signal })
+    await using b = await createNamespace({ kube, runId, purpose: 'zone-b', signal })
+    const peer = (namespace: string, name: string, peerLabels: Record<string, string>) =>
+      startProbePod({ kube, runId, namespace, name, labels: peerLabels, signal })
+    await using orchestrator = await peer(b.name, 'orchestrator', labels('agent-orchestrator', 'agent'))
+    await using metacognition = await peer(b.name, 'metacognition', labels('metacognition', 'agent'))
+    // Serves no model, but is a model server to every policy.
+    await using server = await peer(a.name, 'server', labels('deepseek-v32', 'model-server'))
+    // The port of the policies is the model server's: the probe's own web server listens there as well.
+    await server.sh(`httpd -p ${String(brainPort)} -h /tmp/www`, signal)
+    await metacognition.sh('httpd -p 9001 -h /tmp/www', signal)
+    const rows = [
+      probeKnocker('agent-orchestrator', orchestrator),
+      probeKnocker('metacognition', metacognition),
+      probeKnocker('model server', server),
+      probeKnocker('a pod elsewhere', outsider),
+    ]
+    const doors: Door[] = [
+      { name: 'brain', address: server.ip, port: brainPort },
+      { name: "brain's other port", address: server.ip, port: 8080 },
+      { name: 'metacognition', address: metacognition.ip, port: 9001 },
+      { name: 'a pod elsewhere', address: outsider.ip, port: 8080 },
+    ]
+    const names = doors.map(({ name }) => name)
+    const record = recordOf(task.meta)
+    await requireDoors(record, {
+      title: 'before the policies',
+      rows,
+      doors,
+      open: Object.fromEntries(rows.map(({ name }) => [name, names])),
+      signal,
+    })
+    const policies = policiesBetween(objects, a.name, b.name, runId)
+    await kube.apply(policies, { signal, dryRun: 'skip' })
+    const settled = async (stop: AbortSignal): Promise<Look> => {
+      const { kind } = await outsider.connect(server.ip, brainPort, { timeoutSeconds: 2, signal: stop })
+      return { ok: kind === 'timeout', seen: kind }
+    }
+    await assertNegative(record, {
+      negative: { title: 'a pod elsewhere does not reach the brain', run: settled },
+      control: {
+        title: 'the orchestrator reaches it',
+        async run(stop) {
+          const { kind } = await orchestrator.connect(server.ip, brainPort, {
+            timeoutSeconds: 3,
+            signal: stop,
+          })
+          return { ok: kind === 'connected', seen: kind }
+        },
+      },
+      settle: { timeoutMs: 30_000, intervalMs: 500, signal },
+      hold: { timeoutMs: 4000, intervalMs: 500, signal },
+    })
+    const witness = 'it was open before the policies'
+    await requireDoors(record, {
+      title: 'with the policies',
+      rows,
+      doors: doors.map((door) => ({ ...door, witness })),
+      open: {
+        'agent-orchestrator': ['brain', 'metacognition'],
+        metacognition: ['metacognition'],
+        'model server': ['brain', "brain's other port"],
+        'a pod elsewhere': ['a pod elsewhere'],
+      },
+      signal,
+    })
+  })
+})
+
+describe('metacognition', () => {
+  it('is there and checks on its timer what it is offered', async ({ task, signal }) => {
+    const ref = { apiVersion: 'apps/v1', kind: 'Deployment', namespace: zoneB, name: 'metacognition' }
+    await cluster.kube.waitFor(ref, deploymentAvailable, { timeoutMs: 30_000, signal })
+    const { task: done } = await sendTask(cluster, { task: 'Check this.', maxTokens: 8 }, signal)
+    if (done.state !== 'succeeded') throw new NotProven(`The task did not succeed: ${chainWords(done)}`)
+    const { name } = await agent('metacognition', signal)
+    const seen = await eventually(
+      'the check of the answer',
+      async (stop) => {
+        const body = await evaluateIn<{ checks: { taskId: string; result: string; problems: string[] }[] }>(
+          cluster,
+          { namespace: zoneB, name },
+          `(await fetch('http://127.0.0.1:9001/checks')).json()`,
+          {},
+          stop,
+        )
+        const check = body.checks.find(({ taskId }) => taskId === done.id)
+        return { ok: check?.result === 'passed', seen: JSON.stringify(check ?? 'not checked yet') }
+      },
+      { timeoutMs: 30_000, intervalMs: 1000, signal },
+    )
+    recordOf(task.meta).facts.push({ name: 'check', value: seen })
+  })
+})
