@@ -463,7 +463,8 @@ export const commands = {
     examples: ['npx zx bootstrap/logs.mjs', 'npx zx bootstrap/logs.mjs --name demo --output demo-logs.tgz'],
   },
   bundle: {
-    summary: 'Writes one archive with every image that up needs for the systems, for a machine without network.',
+    summary:
+      'Writes one archive with every image that up needs for the systems, for a machine without network.',
     flags: {
       output: {
         form: 'FILE',

@@ -168,7 +168,7 @@ export function fakeWorld(base = 42_000): FakeWorld {
     addons: (_signal, { runtimeClasses = [] } = {}) =>
       Promise.resolve(
         world.addons.filter(
-          ({ when }) => when === undefined || when === 'gpu' || runtimeClasses.some((one) => one === when),
+          ({ when }) => when === undefined || when === 'gpu' || runtimeClasses.includes(when),
         ),
       ),
     probe(addon) {
