@@ -185,7 +185,8 @@ describe('evaluator', () => {
       record.matrices = [...(record.matrices ?? []).filter((one) => one.title !== title), matrix]
       return look
     }
-    const pace = { timeoutMs: 20_000, intervalMs: 100, signal }
+    // A look is at 112 squares: on a busy machine it takes seconds, and three in a row are wanted.
+    const pace = { timeoutMs: 60_000, intervalMs: 100, signal }
     const before = await network.world(signal)
     const open = await eventually('without policies', agree('no generated policies', before), pace)
     record.facts.push({ name: 'without policies', value: open })

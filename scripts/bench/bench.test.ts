@@ -139,5 +139,6 @@ describe('npm run bench', () => {
       code: 1,
       output: expect.stringContaining('--rnus') as string,
     })
-  })
+    // Three programs are started, on a machine that may be busy.
+  }, 60_000)
 })
