@@ -1,6 +1,7 @@
 import { LocalCloudError } from '../bootstrap/errors/local-cloud-error.ts'
 import { systemWords, type SystemChoice } from '../bootstrap/manifests/system-choice.ts'
 import { validateSystem } from '../bootstrap/manifests/validate.ts'
+import { claimsOnGpuNode } from '../bootstrap/gpu/claims-on-gpu-node.ts'
 import { checkSystem, choicesOf, realOptionsWorld } from '../bootstrap/plan/options.ts'
 import { attachCluster } from '../bootstrap/steps/attach.ts'
 import { marksFor } from '../bootstrap/steps/objects.ts'
@@ -42,7 +43,7 @@ async function main(signal: AbortSignal): Promise<number> {
       kube,
       record,
       system: choice.system,
-      objects: rendered,
+      objects: claimsOnGpuNode(rendered, record.plan),
       marks: marksFor(record.plan),
       signal,
     })

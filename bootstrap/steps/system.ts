@@ -1,6 +1,8 @@
+import { claimsOnGpuNode } from '../gpu/claims-on-gpu-node.ts'
 import type { KubeObject } from '../kube/client.ts'
 import { overlayWords, systemWords, type SystemChoice } from '../manifests/system-choice.ts'
 import { choicesOf, systemNames, type UpOptions } from '../plan/options.ts'
+import type { Plan } from '../plan/plan.ts'
 import { loadedIds } from './load-images.ts'
 import { partStep } from './part.ts'
 import type { Session } from './session.ts'
@@ -15,15 +17,21 @@ export interface ChosenSystem {
   render: Render
 }
 
-/** The systems that the options name, each rendered on the first call and the same objects afterwards. */
+/**
+ * The systems that the options name, each rendered on the first call and the same objects afterwards. On several nodes of ours, volumes of pods with
+ * a GPU are where the GPUs are.
+ */
 export function chosenSystems(
   session: Session,
   options: Pick<UpOptions, 'system' | 'environment' | 'models' | 'gpu'>,
+  plan: Pick<Plan, 'gpu' | 'nodes'>,
 ): ChosenSystem[] {
+  const render = async (choice: SystemChoice, signal: AbortSignal): Promise<readonly KubeObject[]> =>
+    claimsOnGpuNode(await session.tools.system(choice, signal), plan)
   return systemNames(options.system).map((system) => {
     const choice = { system, environment: options.environment, choices: choicesOf(options) }
     let rendered: Promise<readonly KubeObject[]> | undefined
-    return { choice, render: ({ signal }) => (rendered ??= session.tools.system(choice, signal)) }
+    return { choice, render: ({ signal }) => (rendered ??= render(choice, signal)) }
   })
 }
 

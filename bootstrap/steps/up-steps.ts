@@ -59,7 +59,7 @@ export function upSteps(
   toolVersion: string,
 ): UpGraph {
   const { timeoutMs } = options
-  const systems = chosenSystems(session, options)
+  const systems = chosenSystems(session, options, plan)
   const choices = systems.map(({ choice }) => choice)
   const render = renderAll(systems)
   const wanted = async (run: StepRun): Promise<ReadonlySet<string>> =>

@@ -1,4 +1,5 @@
 import path from 'node:path'
+import { claimsOnGpuNode } from '../../bootstrap/gpu/claims-on-gpu-node.ts'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { renderKustomization } from '../../bootstrap/manifests/render.ts'
 import { validateSystem } from '../../bootstrap/manifests/validate.ts'
@@ -28,10 +29,13 @@ export async function systemAsUpHasIt(
   wanted: string,
   signal: AbortSignal,
 ): Promise<KubeObject[]> {
-  const system = record?.plan.systems.find(({ name }) => name === wanted)
-  if (!system) throw new CheckBroke(`The system ${wanted} is not of the plan that this cluster was made by.`)
+  const plan = record?.plan
+  const system = plan?.systems.find(({ name }) => name === wanted)
+  if (!plan || !system)
+    throw new CheckBroke(`The system ${wanted} is not of the plan that this cluster was made by.`)
   const { name, environment, choices = {} } = system
-  return validateSystem({ system: name, environment, choices }, { paths, signal })
+  const objects = await validateSystem({ system: name, environment, choices }, { paths, signal })
+  return [...claimsOnGpuNode(objects, plan)]
 }
 
 /** One of them, as `Kind/name`. @throws Error when it is not there */

@@ -41,7 +41,7 @@ export interface ExistingGraphOptions {
 export function existingUpSteps(session: Session, graph: ExistingGraphOptions): ExistingGraph {
   const { options, plan, addons, access, toolVersion } = graph
   const { timeoutMs } = options
-  const systems = chosenSystems(session, options)
+  const systems = chosenSystems(session, options, plan)
   const choices = systems.map(({ choice }) => choice)
   const render = renderAll(systems)
   const room = async (signal: AbortSignal) => {
