@@ -52,6 +52,11 @@ describe('chosenImages', () => {
 })
 
 describe('images/versions.yaml', () => {
+  it('has one image that is made for every cluster beside its nodes: SLATE’s', () => {
+    const beside = chosenImages(versions).images.filter(({ preload }) => !preload)
+    expect(beside.map(({ ref }) => ref)).toEqual(['docker.io/library/slate:local'])
+  })
+
   it('has no component that nothing is made of', () => {
     expect(Object.keys(chosenImages(versions, everything).components)).toEqual(
       Object.keys(versions.components),
