@@ -25,7 +25,12 @@ it('keeps ordinary pods off the control plane when there are other nodes', () =>
 
 it('has an agent join the server, and names no token', () => {
   const agent = k3sArguments({ nodes: 3 }, 2, 'c-control-plane')
-  expect(agent).toEqual(['agent', '--server=https://c-control-plane:6443'])
+  expect(agent).toEqual([
+    'agent',
+    '--server=https://c-control-plane:6443',
+    // Without it pods of agents ask k3s's own address for names, where nobody is.
+    '--kubelet-arg=cluster-dns=10.96.0.10',
+  ])
 })
 
 it('keeps the network that k3s brings when it is asked for', () => {

@@ -4,6 +4,9 @@ import { apiPort } from './k3s-image.ts'
 /** Pods and Services have the addresses that they have on kind, so that one set of manifests and proofs holds for both. */
 const networks = ['--cluster-cidr=10.244.0.0/16', '--service-cidr=10.96.0.0/16']
 
+/** Address of the cluster's DNS, the tenth of the Services'. An agent is not given the Services' addresses, and would take k3s's own. */
+const clusterDns = '10.96.0.10'
+
 /**
  * What k3s is told to leave to our add-ons: its network and its policies to Cilium, which also replaces kube-proxy, its ingress, load
  * balancer, storage and metrics to those that the proofs are about (docs/decisions, k3s).
@@ -25,7 +28,12 @@ export function k3sArguments(
   index: number,
   server: string,
 ): string[] {
-  if (index > 0) return ['agent', `--server=https://${server}:${String(apiPort)}`]
+  if (index > 0)
+    return [
+      'agent',
+      `--server=https://${server}:${String(apiPort)}`,
+      `--kubelet-arg=cluster-dns=${clusterDns}`,
+    ]
   return [
     'server',
     ...networks,
