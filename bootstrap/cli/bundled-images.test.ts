@@ -18,7 +18,8 @@ const bundled = (system: string): Promise<ReadonlySet<string>> =>
 
 it.each(['zones', 'slate,zones'])('brings the optional images that pods of %s run', async (system) => {
   const wanted = await bundled(system)
-  expect(wanted).toContain(prometheus)
+  for (const ref of [prometheus, 'docker.io/library/model-server:local', 'docker.io/library/agents:local'])
+    expect(wanted).toContain(ref)
   expect(Object.keys(chosenImages(versions, wanted).components)).toContain('prometheus')
 })
 
@@ -27,5 +28,6 @@ it.each(['slate', 'none'])('brings none for %s, and all others under each of the
   const usual = versions.images.filter(({ optional }) => optional !== true)
   expect([...wanted].sort()).toEqual(expect.arrayContaining(usual.flatMap(refsOf).sort()))
   expect(wanted).not.toContain(prometheus)
+  expect(wanted).not.toContain('docker.io/library/agents:local')
   expect(chosenImages(versions, wanted)).toEqual(chosenImages(versions))
 })
