@@ -73,7 +73,8 @@ async function firstPod({ kube }: EphemeralCluster, { shellImage, signal }: Ephe
   await kube.apply(
     [
       {
-        ...ref,
+        apiVersion: ref.apiVersion,
+        kind: ref.kind,
         metadata: { name: ref.name, namespace: ref.namespace },
         spec: {
           terminationGracePeriodSeconds: 0,
