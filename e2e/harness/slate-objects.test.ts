@@ -8,7 +8,7 @@ const repo = path.resolve(import.meta.dirname, '..', '..')
 const paths = resolvePaths(repo, {}, process.env, repo)
 
 const limitsOfTheLoop = async (systems: object[]): Promise<string> => {
-  const cluster = { paths, record: { plan: { systems } } } as unknown as Cluster
+  const cluster = { paths, record: { plan: { nodes: [], systems } } } as unknown as Cluster
   const objects = await systemAsUpHasIt(cluster, 'slate', AbortSignal.timeout(30_000))
   return JSON.stringify(objectNamed(objects, 'Deployment/slate-autonomous-loop')['spec'])
 }
