@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseAllDocuments, stringify } from 'yaml'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { ciliumCrds } from './cilium-crds.ts'
 
 const definition = {
@@ -32,6 +32,9 @@ const definition = {
 
 it('leaves out descriptions and the definition’s own status, and nothing of what is defined', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'cilium-crds-'))
+  onTestFinished(() => {
+    rmSync(folder, { recursive: true })
+  })
   const source = join(folder, 'source')
   for (const version of ['v2', 'v2alpha1'])
     mkdirSync(join(source, 'client', 'crds', version), { recursive: true })
