@@ -117,6 +117,8 @@ export const suites: readonly Suite[] = [
         test: 'a task › fails when a policy closes the way to the brain',
         why: 'it closes the way of the system that is there for a while',
       },
+      { test: 'who reaches whom › the orchestrator alone', why: outsideHost },
+      { test: 'who reaches whom › no policy of a namespace', why: 'it makes a policy for nodes' },
     ],
   },
   { ...zones, name: 'zones-startup', about: 'budgets of the probes, within and beyond, quality of service' },
@@ -145,6 +147,13 @@ export const suites: readonly Suite[] = [
     about: 'one model server after another, never two, and no task lost',
     lane: 'alone',
     shared: 'it stops and starts the model servers of the system that is there',
+  },
+  {
+    ...zones,
+    name: 'zones-gpu',
+    about: 'both GPUs are the brain’s, a third pod waits for them, and the hands see none',
+    lane: 'alone',
+    shared: 'it stops the model server of the system that is there and takes its GPUs',
   },
   {
     name: 'gpu',

@@ -15,6 +15,8 @@ export interface AddonVariables {
    * (docs.cilium.io, "Socket LoadBalancer Bypass in Pod Namespace").
    */
   SOCKET_LB_HOST_ONLY: 'true' | 'false'
+  /** `true` where a system has policies for nodes (docs.cilium.io, "Host Firewall"). */
+  HOST_FIREWALL: 'true' | 'false'
   /** Where the device plugin and its containers find NVIDIA's driver in a node; this and the next only with GPUs. */
   GPU_DRIVER_ROOT?: string
   /** DEVICE_LIST_STRATEGY of NVIDIA's plugin. */

@@ -15,6 +15,7 @@ const variables = {
   POD_CIDR: '10.244.0.0/16',
   NODE_COUNT: 1,
   SOCKET_LB_HOST_ONLY: 'false' as const,
+  HOST_FIREWALL: 'false' as const,
 }
 const { signal } = new AbortController()
 const image = 'docker.io/library/busybox:1.35.0'

@@ -9,6 +9,7 @@ const variables = {
   POD_CIDR: '10.244.0.0/16',
   NODE_COUNT: 2,
   SOCKET_LB_HOST_ONLY: 'false' as const,
+  HOST_FIREWALL: 'false' as const,
 }
 
 const configMap = (data: unknown): KubeObject => ({

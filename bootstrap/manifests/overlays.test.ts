@@ -53,6 +53,7 @@ const variables = {
   POD_CIDR: '10.244.0.0/16',
   NODE_COUNT: 1,
   SOCKET_LB_HOST_ONLY: 'false' as const,
+  HOST_FIREWALL: 'false' as const,
 }
 
 const gpu: GpuPlan = { tier: 'mock', count: 2, strategy: 'cdi-cri', replicas: 2 }

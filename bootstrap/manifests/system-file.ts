@@ -21,10 +21,14 @@ const systemSchema = z.strictObject({
   options: z.record(z.string(), z.record(z.string(), variantSchema)).default({}),
   /** RuntimeClasses that its pods name; clusters that are made for it get them without being asked to (`--runtime-class`). */
   runtimeClasses: z.array(z.enum(runtimeClassNames)).default([]),
+  /** Whether it brings policies for nodes, which Cilium heeds only with its host firewall; clusters that are made for it have that. */
+  hostPolicies: z.boolean().default(false),
 })
 
 /** What `up` has to know of a system beside its manifests: `manifests/SYSTEM/system.yaml`. */
 export type SystemFile = z.output<typeof systemSchema>
+/** What it wants of a cluster beside its objects. */
+export type SystemDemands = Pick<SystemFile, 'runtimeClasses' | 'hostPolicies'>
 /** What one value of an option changes in the overlay. */
 export type Variant = z.output<typeof variantSchema>
 

@@ -180,7 +180,7 @@ export function fakeWorld(base = 42_000): FakeWorld {
     machine: () => world.machine,
     gpuCards: () => Promise.resolve({ reason: 'there is no nvidia-smi on PATH' }),
     requireGpuHost: () => Promise.resolve(),
-    runtimeClassesOf: () => Promise.resolve(world.runtimeClasses),
+    demandsOf: () => Promise.resolve({ runtimeClasses: world.runtimeClasses, hostPolicies: false }),
     requireRuntimeClassHost: () =>
       world.refusal === undefined ? Promise.resolve() : Promise.reject(world.refusal),
   }

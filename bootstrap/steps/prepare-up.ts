@@ -3,6 +3,7 @@ import { resolveGpu } from '../gpu/resolve-gpu.ts'
 import type { GpuPlan } from '../plan/gpu-plan.ts'
 import { eachOnce, systemNames, type UpOptions } from '../plan/options.ts'
 import { makePlan, type Plan } from '../plan/plan.ts'
+import type { SystemDemands } from '../manifests/system-file.ts'
 import type { Emit } from '../report/events.ts'
 import { readPatches } from './cluster.ts'
 import { findAccess, requireSameOrigin } from './on-existing/access.ts'
@@ -32,7 +33,11 @@ export async function prepareUp(
   request: UpRequest,
 ): Promise<{ session: Session; plan: Plan; graph: UpGraph & Partial<ExistingGraph> }> {
   const { tools, emit, signal, remainingMs } = request
-  const options = await withSystemsClasses(request)
+  const demands = await systemsDemands(request)
+  const options = {
+    ...request.options,
+    runtimeClasses: eachOnce([...request.options.runtimeClasses, ...demands.runtimeClasses]),
+  }
   await requireSameOrigin(options.paths, options)
   const access = options.provider === 'existing' ? await findAccess(options.paths, options) : undefined
   const session = createSession({
@@ -51,7 +56,11 @@ export async function prepareUp(
   await requireRuntimeClassHosts(options, tools, session)
   const gpu = await gpuOf(request, session)
   const [known, kubeadmPatches] = await Promise.all([
-    tools.addons(signal, { ...(gpu === undefined ? {} : { gpu }), runtimeClasses }),
+    tools.addons(signal, {
+      ...(gpu === undefined ? {} : { gpu }),
+      runtimeClasses,
+      hostPolicies: demands.hostPolicies,
+    }),
     readPatches(options.kubeadmPatches),
   ])
   const addons = chooseAddons(known, options)
@@ -66,11 +75,14 @@ export async function prepareUp(
   }
 }
 
-/** The options with the RuntimeClasses that the systems name; what an existing cluster has is its owner's. */
-async function withSystemsClasses({ options, tools }: UpRequest): Promise<UpOptions> {
-  if (options.provider === 'existing') return options
-  const named = await Promise.all(systemNames(options.system).map((system) => tools.runtimeClassesOf(system)))
-  return { ...options, runtimeClasses: eachOnce([...options.runtimeClasses, ...named.flat()]) }
+/** What the systems together want of the cluster; of an existing one nothing, for what that has is its owner's. */
+async function systemsDemands({ options, tools }: UpRequest): Promise<SystemDemands> {
+  const systems = options.provider === 'existing' ? [] : systemNames(options.system)
+  const demands = await Promise.all(systems.map((system) => tools.demandsOf(system)))
+  return {
+    runtimeClasses: demands.flatMap(({ runtimeClasses }) => runtimeClasses),
+    hostPolicies: demands.some(({ hostPolicies }) => hostPolicies),
+  }
 }
 
 /** The engine is only looked for: none is installed or started to find out that the machine will not do. */

@@ -92,7 +92,7 @@ export function realTools(options: RealToolsOptions): Tools {
         [ref, await askRegistry(ref, { timeoutMs: registryMs, signal })] as const
       return new Map(await Promise.all(refs.map(ask)))
     },
-    async addons(signal, { gpu, runtimeClasses = [] } = {}) {
+    async addons(signal, { gpu, runtimeClasses = [], hostPolicies = false } = {}) {
       const { loadAddons } = await import('../addons/load-addon.ts')
       const { gpuVariables } = await import('../gpu/gpu-variables.ts')
       const { cgroup } = detectHostLimits()
@@ -102,7 +102,8 @@ export function realTools(options: RealToolsOptions): Tools {
         CGROUP_V2_ROOT: options.cgroupV2Root ?? (cgroup === 'hybrid' ? `${cgroupRoot}/unified` : cgroupRoot),
         POD_CIDR: podCidr,
         NODE_COUNT: nodes,
-        SOCKET_LB_HOST_ONLY: runtimeClasses.length > 0 ? ('true' as const) : ('false' as const),
+        SOCKET_LB_HOST_ONLY: flag(runtimeClasses.length > 0),
+        HOST_FIREWALL: flag(hostPolicies),
         ...(gpu === undefined ? {} : gpuVariables(gpu)),
       }
       await renderer(signal)
@@ -134,9 +135,9 @@ export function realTools(options: RealToolsOptions): Tools {
       if (broken) throw broken
       requireUnusedCards(nodes, cluster)
     },
-    async runtimeClassesOf(system) {
+    async demandsOf(system) {
       const { readSystemFile } = await import('../manifests/system-file.ts')
-      return (await readSystemFile(paths.repo, system)).runtimeClasses
+      return readSystemFile(paths.repo, system)
     },
     async requireRuntimeClassHost(runtimeClass, engine) {
       const { judgeGvisorHost, readGvisorHost } = await import('../gvisor/host.ts')
@@ -156,6 +157,8 @@ export function realTools(options: RealToolsOptions): Tools {
     },
   }
 }
+
+const flag = (on: boolean): 'true' | 'false' => (on ? 'true' : 'false')
 
 function eachNoticeOnce(emit: Emit): Emit {
   const told = new Set<string>()

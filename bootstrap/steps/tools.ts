@@ -6,7 +6,7 @@ import type { RegistryAnswer } from '../images/ask-registry.ts'
 import type { ImageSource } from '../images/image-source.ts'
 import type { KubeClient, KubeObject, ListingKube } from '../kube/client.ts'
 import type { SystemChoice } from '../manifests/system-choice.ts'
-import type { Variant } from '../manifests/system-file.ts'
+import type { SystemDemands, Variant } from '../manifests/system-file.ts'
 import type { ImagesChoice } from '../plan/options.ts'
 import type { RuntimeClassName } from '../plan/runtime-classes.mjs'
 import type { ClusterProvider } from '../providers/provider.ts'
@@ -33,7 +33,7 @@ export interface Tools {
   /** Every add-on under manifests/addons, rendered and checked; those for GPUs and RuntimeClasses only when there are to be some. */
   addons(
     signal: AbortSignal,
-    has?: { gpu?: GpuPlan; runtimeClasses?: readonly RuntimeClassName[] },
+    has?: { gpu?: GpuPlan; runtimeClasses?: readonly RuntimeClassName[]; hostPolicies?: boolean },
   ): Promise<Addon[]>
   /** NVIDIA's cards of this machine, or why there are none. */
   gpuCards(signal: AbortSignal): Promise<FoundCards>
@@ -59,8 +59,8 @@ export interface Tools {
   system(choice: SystemChoice, signal: AbortSignal): Promise<KubeObject[]>
   /** Cores and bytes of memory of this machine. */
   machine(): { cores: number; memory: number }
-  /** RuntimeClasses that the system says its pods name: BAD_SYSTEM_FILE. */
-  runtimeClassesOf(system: string): Promise<RuntimeClassName[]>
+  /** What the system says that it wants of a cluster: BAD_SYSTEM_FILE. */
+  demandsOf(system: string): Promise<SystemDemands>
   /** Passes when nothing is known that keeps this machine's nodes from running pods of the RuntimeClass; else GVISOR_HOST. */
   requireRuntimeClassHost(name: RuntimeClassName, engine: Engine['kind'] | undefined): Promise<void>
   /** What the chosen options change in the system. */

@@ -38,6 +38,8 @@ export interface ForeignCluster extends AsyncDisposable {
   images: readonly LoadableImage[]
   /** Puts images into its nodes, as its owner would. */
   load(images: readonly LoadableImage[], signal: AbortSignal): Promise<void>
+  /** Takes one of its add-ons away, as its owner would, and returns when every object of it is gone. */
+  remove(addon: string, signal: AbortSignal): Promise<void>
 }
 
 const readyMs = 300_000
@@ -144,6 +146,10 @@ export async function startForeignCluster(
       ingressUrl: `http://127.0.0.1:${String(httpPort)}`,
       images: loadable.filter(({ ref }) => !theirs.has(ref)),
       load,
+      async remove(name, stop) {
+        const objects = addons.filter((one) => one.name === name).flatMap((one) => one.objects)
+        await Promise.all(objects.map((object) => kube.delete(refOf(object), { signal: stop, wait: true })))
+      },
       [Symbol.asyncDispose]: () => disposal.disposeAsync(),
     }
   } catch (error) {

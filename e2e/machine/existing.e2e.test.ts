@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ownNamespace } from '../../bootstrap/existing/ours.ts'
+import type { Capability } from '../../bootstrap/existing/capabilities.ts'
+import { isOurs, ownNamespace } from '../../bootstrap/existing/ours.ts'
 import type { KubeObject, ObjectRef } from '../../bootstrap/kube/client.ts'
 import { deploymentAvailable } from '../../bootstrap/kube/conditions/deployment-available.ts'
 import { resolvePaths } from '../../bootstrap/state/paths.ts'
@@ -394,6 +395,39 @@ describe('on the cluster of others', () => {
     const record = { apiVersion: 'v1', kind: 'ConfigMap', namespace: ownNamespace(ours.name) }
     await kube.delete({ ...record, name: 'local-cloud-plan' }, { signal: signal(), wait: true })
     ok(await ours.command('down', flags()))
+    await isAsBefore()
+  })
+})
+
+describe('an add-on that the cluster has not', () => {
+  it('is put there when it is asked for by name, is proven and told as ours, and goes with down', async () => {
+    await theirs.remove('metrics-server', signal())
+    before = await quiet()
+    const metricsOf = (ended: Ended): Partial<Capability> | undefined =>
+      ((linesOf(ended).at(-1)?.['capabilities'] ?? []) as Capability[]).find(({ name }) => name === 'metrics')
+    expect(metricsOf(await ours.command('status', flags()))).toMatchObject({ state: 'absent', ours: false })
+    const ended = await onTheirs('--system', 'none', '--addons', 'metrics-server', '--timeout', '10m')
+    ok(ended)
+    expect(metricsOf(ended), words(ended)).toMatchObject({ state: 'present', ours: true })
+    const { kube } = theirs
+    const service = {
+      apiVersion: 'apiregistration.k8s.io/v1',
+      kind: 'APIService',
+      name: 'v1beta1.metrics.k8s.io',
+    }
+    const put = await kube.get(service, signal())
+    expect(put && isOurs(put, ours.name)).toBe(true)
+    await eventually(
+      'every node has a sample',
+      async (stop) => {
+        const { status, body } = await kube.raw('/apis/metrics.k8s.io/v1beta1/nodes', stop)
+        return { ok: status === 200 && body.split('"NodeMetrics"').length > 3, seen: body.slice(0, 300) }
+      },
+      { timeoutMs: 120_000, intervalMs: 1_000, signal: signal() },
+    )
+    await foreignIsUntouched()
+    ok(await ours.command('down'))
+    expect(await kube.get(service, signal())).toBeUndefined()
     await isAsBefore()
   })
 })

@@ -22,6 +22,7 @@ interface Policy {
   endpointSelector?: object
   podSelector?: object
   ingress?: { from?: object[]; ports?: object[] }[]
+  ingressDeny?: object[]
   egress?: { to?: object[]; toPorts?: object[]; ports?: object[] }[]
 }
 
@@ -144,6 +145,23 @@ export const zonesMutations: readonly Mutation[] = [
     }),
     {
       breaks: 'Metacognition and every other pod of Zone B reach the brain (Z17).',
+      caughtBy: matrix,
+      neighbours: [crossing, bound],
+    },
+  ),
+  zone('zones-drop-guard-of-the-node', 'CiliumClusterwideNetworkPolicy/brain-on-node', undefined, {
+    breaks: 'Every pod and every machine reaches a brain in the host’s network (Z01).',
+    caughtBy: matrix,
+    neighbours: [crossing, bound],
+  }),
+  zone(
+    'zones-guard-of-the-node-lets-the-world-in',
+    'CiliumClusterwideNetworkPolicy/brain-on-node',
+    spec((policy) => {
+      policy.ingressDeny?.pop()
+    }),
+    {
+      breaks: 'Machines outside the cluster reach a brain in the host’s network (Z01).',
       caughtBy: matrix,
       neighbours: [crossing, bound],
     },

@@ -3,9 +3,10 @@ import type { Engine } from '../../bootstrap/engine/engine.ts'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import type { Contract } from '../../manifests/slate/contract.ts'
 import type { Cluster } from '../harness/cluster.ts'
+import { engineHere } from '../harness/engine-here.ts'
 import { createNamespace, type TestNamespace } from '../harness/namespace.ts'
 import { slateObjects } from '../harness/slate-objects.ts'
-import { CheckBroke, NotProven } from '../harness/verdict.ts'
+import { CheckBroke } from '../harness/verdict.ts'
 import { addressAt, blockSize } from './cidr.ts'
 import type { AddressEnd } from './ends.ts'
 import type { Target } from './matrix.ts'
@@ -73,15 +74,7 @@ export function createStage(cluster: Cluster, contract: Contract): Stage {
   })
   const namespace = async (purpose: string, labels: Record<string, string> = {}): Promise<TestNamespace> =>
     stack.use(await createNamespace({ kube, runId, purpose, labels, signal: AbortSignal.timeout(makingMs) }))
-  const engine = once(async (signal) => {
-    const { openEngine } = await import('../../bootstrap/engine/detect-engine.ts')
-    const emit = (): void => undefined
-    return openEngine({ choice: 'auto', paths, install: false, emit, signal }).catch((error: unknown) => {
-      throw new NotProven(
-        `No container engine of this machine can be asked: ${error instanceof Error ? error.message : String(error)}`,
-      )
-    })
-  })
+  const engine = once((signal) => engineHere(paths, signal))
   return {
     addresses,
     network,

@@ -1,14 +1,16 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { deploymentAvailable } from '../../bootstrap/kube/conditions/deployment-available.ts'
+import { podReady } from '../../bootstrap/kube/conditions/pod-ready.ts'
 import { requireCanary } from '../harness/canaries.ts'
 import { attach, choiceFromEnvironment, type Cluster } from '../harness/cluster.ts'
 import { assertNegative } from '../harness/controls.ts'
+import { engineHere } from '../harness/engine-here.ts'
 import { eventually } from '../harness/eventually.ts'
 import type { Look } from '../harness/look.ts'
 import { createNamespace, type TestNamespace } from '../harness/namespace.ts'
-import { startProbePod, type ProbePod } from '../harness/probe-pod.ts'
+import { probePodManifest, probePort, startProbePod, type ProbePod } from '../harness/probe-pod.ts'
 import { recordOf } from '../harness/record.ts'
 import { runLabel } from '../harness/run-id.ts'
 import { evaluateIn } from '../harness/slate-pods.ts'
@@ -23,8 +25,10 @@ import {
   zonesObjects,
   zonesOverlay,
 } from '../harness/zones.ts'
-import { nodeKnocker, probeKnocker, requireDoors, type Door } from '../harness/zones-matrix.ts'
+import { nodeKnocker, outsideKnocker, probeKnocker, requireDoors, type Door } from '../reachability/doors.ts'
 import { measureLeak } from '../reachability/leak-window.ts'
+import { startOutsideHost } from '../reachability/outside-host.ts'
+import { livePods } from '../reachability/source.ts'
 
 /*
  * Who may open a connection to whom between the zones (L22, L39, L53): measured from the agents' own pods, in their sandbox, from a pod
@@ -33,6 +37,7 @@ import { measureLeak } from '../reachability/leak-window.ts'
  */
 const brainPort = 8000
 const kubeletPort = 10250
+const monitoring = 'monitoring'
 
 let cluster: Cluster
 let space: TestNamespace
@@ -67,36 +72,66 @@ async function clusterIp(namespace: string, name: string, signal: AbortSignal): 
 }
 
 /** Everything that is knocked at, by the name that the stated table has for it. */
-async function doorsOf(signal: AbortSignal): Promise<Door[]> {
-  const [deepseek, orchestrator, metacognition, service, dns, api] = await Promise.all([
+async function doorsOf(outside: string, signal: AbortSignal): Promise<Door[]> {
+  const [deepseek, orchestrator, metacognition, prometheus, service, dns, api] = await Promise.all([
     brain(signal),
     agent('agent-orchestrator', signal),
     agent('metacognition', signal),
+    readyPodOfWorkload(cluster, { namespace: monitoring, name: 'prometheus' }, signal),
     clusterIp(zoneA, 'deepseek-v32', signal),
     clusterIp('kube-system', 'kube-dns', signal),
     clusterIp('default', 'kubernetes', signal),
   ])
   const node = (deepseek.object['status'] as { hostIP?: string } | undefined)?.hostIP ?? ''
   return [
-    {
-      name: 'brain',
-      address: deepseek.ip,
-      port: brainPort,
-      witness: 'its readiness probe, from the node, passes',
-    },
-    { name: 'brain by its Service', address: service, port: brainPort, witness: 'its pod is ready' },
-    {
-      name: 'orchestrator',
-      address: orchestrator.ip,
-      port: 9000,
-      witness: 'its readiness probe, from the node, passes',
-    },
+    { name: 'brain', address: deepseek.ip, port: brainPort },
+    { name: 'brain by its Service', address: service, port: brainPort },
+    { name: 'orchestrator', address: orchestrator.ip, port: 9000 },
     { name: 'metacognition', address: metacognition.ip, port: 9001 },
+    { name: 'Prometheus', address: prometheus.ip, port: 9090 },
     { name: 'DNS', address: dns, port: 53 },
     { name: 'API server', address: api, port: 443 },
     { name: "node's kubelet", address: node, port: kubeletPort },
-    { name: 'another pod', address: outsider.ip, port: 8080, witness: 'it answers its own readiness probe' },
+    { name: 'another pod', address: outsider.ip, port: probePort },
+    { name: 'a machine outside', address: outside, port: 443 },
   ]
+}
+
+/** A web server in the host's network of the node that has the brain, with the labels of a model server of inference. */
+async function startServerOnNode(
+  port: number,
+  signal: AbortSignal,
+): Promise<AsyncDisposable & { ip: string }> {
+  const { kube, runId } = cluster
+  const name = `on-node-${randomBytes(2).toString('hex')}`
+  const pod = probePodManifest({
+    namespace: zoneA,
+    runId,
+    name,
+    labels: { 'app.kubernetes.io/component': 'model-server' },
+  })
+  const { nodeName } = (await brain(signal)).object['spec'] as { nodeName: string }
+  const spec = pod['spec'] as { containers: KubeObject[] }
+  Object.assign(spec, { hostNetwork: true, nodeName })
+  Object.assign(spec.containers[0] ?? {}, {
+    command: ['httpd', '-f', '-p', String(port), '-h', '/tmp'],
+    ports: [],
+    readinessProbe: { tcpSocket: { port }, periodSeconds: 1 },
+  })
+  const ref = { apiVersion: 'v1', kind: 'Pod', namespace: zoneA, name }
+  const remove = () =>
+    kube.delete(ref, { signal: AbortSignal.timeout(30_000), wait: true, gracePeriodSeconds: 0 })
+  await kube.apply([pod], { signal, dryRun: 'skip' })
+  try {
+    const ready = await kube.waitFor(ref, podReady, { timeoutMs: 60_000, signal })
+    return {
+      ip: (ready?.['status'] as { hostIP?: string } | undefined)?.hostIP ?? '',
+      [Symbol.asyncDispose]: remove,
+    }
+  } catch (error) {
+    await remove()
+    throw error
+  }
 }
 
 describe('who reaches whom', () => {
@@ -104,40 +139,129 @@ describe('who reaches whom', () => {
     task,
     signal,
   }) => {
-    const [orchestrator, metacognition] = await Promise.all([
+    const { kube, runId, paths } = cluster
+    const outsideAddress = `192.0.2.${String(randomInt(1, 255))}`
+    const [orchestrator, metacognition, deepseek, outside, watcher] = await Promise.all([
       agent('agent-orchestrator', signal),
       agent('metacognition', signal),
+      brain(signal),
+      // An address that belongs to nobody (TEST-NET-1, RFC 5737).
+      startOutsideHost({
+        cluster,
+        engine: await engineHere(paths, signal),
+        addresses: [outsideAddress],
+        signal,
+      }),
+      startProbePod({ kube, runId, namespace: monitoring, name: `watcher-${runId}`, signal }),
     ])
+    await using stack = new AsyncDisposableStack()
+    stack.use(outside)
+    stack.use(watcher)
+    const pods = await kube.list({ apiVersion: 'v1', kind: 'Pod' }, signal)
+    await outside.findPods(livePods(pods), signal)
     const rows = [
       nodeKnocker(cluster, { name: 'agent-orchestrator', namespace: zoneB, pod: orchestrator.name }),
       nodeKnocker(cluster, { name: 'metacognition', namespace: zoneB, pod: metacognition.name }),
+      nodeKnocker(cluster, { name: 'brain', namespace: zoneA, pod: deepseek.name }),
+      probeKnocker('a pod of monitoring', watcher),
       probeKnocker('a pod elsewhere', outsider),
     ]
+    const doors = await doorsOf(outsideAddress, signal)
+    const record = recordOf(task.meta)
     const brains = ['brain', 'brain by its Service']
-    await requireDoors(recordOf(task.meta), {
-      title: `Zone B to Zone A, overlay ${zonesOverlay(cluster)}`,
+    const agents = ['orchestrator', 'metacognition']
+    const world = ['DNS', 'API server', "node's kubelet", 'another pod', 'a machine outside']
+    await requireDoors(record, {
+      title: `the zones, overlay ${zonesOverlay(cluster)}`,
       rows,
-      doors: await doorsOf(signal),
+      doors,
       open: {
         // Nobody can keep a pod from itself.
-        'agent-orchestrator': [...brains, 'orchestrator', 'metacognition', 'DNS'],
+        'agent-orchestrator': [...brains, ...agents, 'DNS'],
         metacognition: ['metacognition', 'DNS'],
-        // In the host's network nobody stands before the brain (Z01); in the pod network the policies do (Z02).
-        'a pod elsewhere': [
-          ...(isOnNode() ? brains : []),
-          'DNS',
-          'API server',
-          "node's kubelet",
-          'another pod',
-        ],
+        // What is in the host's network is the node, which no policy keeps from the pods on it (Z01); in the pod network Zone A comes
+        // nowhere (Z02).
+        brain: isOnNode() ? [...brains, ...agents, 'Prometheus', ...world] : brains,
+        'a pod of monitoring': [...brains, ...agents, 'Prometheus', ...world],
+        // Kept away from a brain on a node by a policy for nodes (Z01), from one in the pod network by those of inference (Z02).
+        'a pod elsewhere': world,
       },
       signal,
     })
-    recordOf(task.meta).facts.push({
+    // A machine outside has no way to the addresses of Services.
+    const services = ['brain by its Service', 'DNS', 'API server']
+    await requireDoors(record, {
+      title: 'a machine beside the nodes',
+      rows: [outsideKnocker(outside.source), probeKnocker('a pod of monitoring', watcher)],
+      doors: doors.filter(({ name }) => !services.includes(name)),
+      open: {
+        [outside.source.name]: ["node's kubelet", 'another pod', 'a machine outside'],
+        'a pod of monitoring': ['brain', ...agents, 'Prometheus', ...world],
+      },
+      signal,
+    })
+    record.facts.push({
       name: 'ingress to Zone A',
       value: isOnNode()
-        ? 'open to every pod that its own policies let out: the model server has the address of the node (Z01)'
+        ? 'closed by the policy for nodes: the model server has the address of the node (Z01)'
         : 'closed by the policies of inference (Z02)',
+    })
+  })
+
+  it('no policy of a namespace holds a pod in the host’s network; a policy for nodes does (Z01)', async ({
+    task,
+    signal,
+  }) => {
+    const { kube, runId } = cluster
+    const guard = (await zonesObjects(cluster, 'local')).find(
+      ({ kind, metadata }) => kind === 'CiliumClusterwideNetworkPolicy' && metadata.name === 'brain-on-node',
+    )
+    if (!guard) throw new CheckBroke('The overlay local has no CiliumClusterwideNetworkPolicy brain-on-node.')
+    const port = randomInt(18_000, 19_000)
+    const [server, watcher] = await Promise.all([
+      startServerOnNode(port, signal),
+      startProbePod({
+        kube,
+        runId,
+        namespace: monitoring,
+        name: `watcher-${randomBytes(2).toString('hex')}`,
+        signal,
+      }),
+    ])
+    await using stack = new AsyncDisposableStack()
+    stack.use(server)
+    stack.use(watcher)
+    const connects = (from: ProbePod, wanted: string) => async (stop: AbortSignal) => {
+      const { kind, detail } = await from.connect(server.ip, port, { timeoutSeconds: 2, signal: stop })
+      if (kind === 'could-not-run') throw new CheckBroke(detail)
+      return { ok: kind === wanted, seen: `${from.name}: ${kind}` }
+    }
+    const copy: KubeObject = {
+      ...(JSON.parse(
+        JSON.stringify(guard).replaceAll(`"port":"${String(brainPort)}"`, `"port":"${String(port)}"`),
+      ) as KubeObject),
+      metadata: { name: `e2e-guard-${runId}`, labels: { [runLabel]: runId } },
+    }
+    await assertNegative(recordOf(task.meta), {
+      negative: { title: 'a pod elsewhere does not reach it', run: connects(outsider, 'timeout') },
+      control: {
+        title: 'a pod elsewhere reaches it, although inference-default-deny selects it',
+        run: connects(outsider, 'connected'),
+      },
+      beside: { title: 'a pod of monitoring reaches it', run: connects(watcher, 'connected') },
+      cause: {
+        title: `CiliumClusterwideNetworkPolicy ${copy.metadata.name}`,
+        apply: async () => {
+          await kube.apply([copy], { signal, dryRun: 'skip' })
+        },
+        remove: () =>
+          kube.delete(
+            { apiVersion: copy.apiVersion, kind: copy.kind, name: copy.metadata.name },
+            { signal: AbortSignal.timeout(30_000), wait: true },
+          ),
+      },
+      settle: { timeoutMs: 30_000, intervalMs: 300, signal },
+      hold: { timeoutMs: 5000, intervalMs: 300, signal },
     })
   })
 
@@ -314,6 +438,7 @@ describe('with the model servers in the pod network (Z02), on copies', () => {
       const { kind } = await outsider.connect(server.ip, brainPort, { timeoutSeconds: 2, signal: stop })
       return { ok: kind === 'timeout', seen: kind }
     }
+    await eventually('the policies are in force', settled, { timeoutMs: 30_000, intervalMs: 500, signal })
     await assertNegative(record, {
       negative: { title: 'a pod elsewhere does not reach the brain', run: settled },
       control: {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { beforeAll, describe, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { kubectl } from '../../bootstrap/tools/kubectl.ts'
 import {
@@ -13,7 +13,7 @@ import type { Look } from '../harness/look.ts'
 import { probeImage } from '../harness/probe-pod.ts'
 import { recordOf } from '../harness/record.ts'
 import { runLabel } from '../harness/run-id.ts'
-import { NotProven } from '../harness/verdict.ts'
+import { CheckBroke, NotProven } from '../harness/verdict.ts'
 import { readyPodOfWorkload, requireZones, zoneA, zonesOverlay } from '../harness/zones.ts'
 
 /*
@@ -29,18 +29,22 @@ beforeAll(async () => {
   requireZones(cluster)
 })
 
-/** Asks a port of the node's own loopback, from a pod in the network of the node that runs the brain. */
-async function onNode({ port, path }: { port: number; path: string }, signal: AbortSignal): Promise<string> {
+/** Asks a port of localhost from a pod on the node that runs the brain: in the node's network, where it is the node's, or in its own. */
+async function askLocalhost(
+  { port, path }: { port: number; path: string },
+  network: 'node' | 'pod',
+  signal: AbortSignal,
+): Promise<string> {
   const { kube, runId } = cluster
   const { object } = await readyPodOfWorkload(cluster, { namespace: zoneA, name: 'deepseek-v32' }, signal)
   const { nodeName } = object['spec'] as { nodeName: string }
-  const name = `on-node-${randomBytes(3).toString('hex')}`
+  const name = `localhost-${randomBytes(3).toString('hex')}`
   const pod: KubeObject = {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name, namespace: zoneA, labels: { [runLabel]: runId } },
     spec: {
-      hostNetwork: true,
+      hostNetwork: network === 'node',
       nodeName,
       restartPolicy: 'Never',
       automountServiceAccountToken: false,
@@ -50,7 +54,7 @@ async function onNode({ port, path }: { port: number; path: string }, signal: Ab
           name: 'curl',
           image: probeImage,
           imagePullPolicy: 'IfNotPresent',
-          command: ['wget', '-q', '-T', '5', '-O', '-', `http://localhost:${String(port)}${path}`],
+          command: ['wget', '-q', '-O', '-', `http://localhost:${String(port)}${path}`],
           resources: { requests: { cpu: '5m', memory: '16Mi' }, limits: { cpu: '200m', memory: '64Mi' } },
         },
       ],
@@ -79,7 +83,7 @@ async function outputOf(one: DocumentCommand, signal: AbortSignal): Promise<stri
       throw new NotProven(
         'In the overlay pod-network the model server is not on localhost of its node (Z02).',
       )
-    return onNode(one.onNode, signal)
+    return askLocalhost(one.onNode, 'node', signal)
   }
   const { stdout, stderr } = await kubectl(kubectlWords(one), {
     kubeconfigFile: cluster.kubeconfigFile,
@@ -105,5 +109,28 @@ describe('the command of', () => {
       { timeoutMs: 60_000, intervalMs: 2000, signal },
     )
     recordOf(task.meta).facts.push({ name: one.instead ?? one.command, value: seen })
+  })
+
+  it('L164 is for the node alone: a pod in a network of its own is refused at its localhost (Z18)', async ({
+    task,
+    signal,
+  }) => {
+    const health = looking.find(({ id }) => id === 'health')?.onNode
+    if (!health) throw new CheckBroke('The document has no command health on the node.')
+    if (zonesOverlay(cluster) === 'pod-network')
+      throw new NotProven(
+        'In the overlay pod-network nothing of the zones is on localhost of the node (Z02).',
+      )
+    const fromNode = await askLocalhost(health, 'node', signal)
+    const fromPod = await askLocalhost(health, 'pod', signal)
+    const again = await askLocalhost(health, 'node', signal)
+    recordOf(task.meta).controls.push({
+      negative: { title: 'a pod in its own network is refused', seen: fromPod.trim() },
+      before: { title: 'in the network of the node the brain answers', seen: fromNode.trim() },
+      after: { title: 'it still does', seen: again.trim() },
+    })
+    expect(fromNode).toContain('"status":"ok"')
+    expect(again).toContain('"status":"ok"')
+    expect(fromPod).toContain('Connection refused')
   })
 })

@@ -4,12 +4,14 @@ import { factsOf, startupBudget } from '../../manifests/zones/check-contract.ts'
 import { readContract } from '../../manifests/zones/contract.ts'
 import { idOf } from '../../manifests/checks/manifest.ts'
 import { violationsOf } from '../../manifests/checks/violations.ts'
+import { askAdmission } from '../harness/admission.ts'
 import { attach, choiceFromEnvironment, type Cluster } from '../harness/cluster.ts'
 import { eventually } from '../harness/eventually.ts'
 import { isReady } from '../harness/is-ready.ts'
 import type { Look } from '../harness/look.ts'
 import { startModelServerCopy } from '../harness/model-server-copy.ts'
 import { createNamespace } from '../harness/namespace.ts'
+import { parkedPod, type Resources } from '../harness/parked-pod.ts'
 import { recordOf } from '../harness/record.ts'
 import { CheckBroke, NotProven } from '../harness/verdict.ts'
 import {
@@ -43,6 +45,13 @@ async function liveDeployments(signal: AbortSignal): Promise<KubeObject[]> {
     ),
   )
   return lists.flat()
+}
+
+/** The same resources, but for the processor: memory alone, as the document has it (L201-205). */
+function withoutProcessor({ requests, limits }: Resources): Resources {
+  const rest = (amounts: Record<string, string> = {}): Record<string, string> =>
+    Object.fromEntries(Object.entries(amounts).filter(([resource]) => resource !== 'cpu'))
+  return { requests: rest(requests), limits: rest(limits) }
 }
 
 describe('the live objects', () => {
@@ -79,22 +88,45 @@ describe('the live objects', () => {
     expect(wanted.every(({ object }) => objects.some((one) => idOf(one) === object))).toBe(true)
   })
 
-  it('the pod of the brain is Guaranteed, and those of the agents, which promise nothing, are not (Z04)', async ({
+  it('the pod of the brain is Guaranteed; a pod that asks for the same without CPU is Burstable (Z04)', async ({
     task,
     signal,
   }) => {
-    const classOf = async (namespace: string, name: string): Promise<string> => {
-      const { object } = await readyPodOfWorkload(cluster, { namespace, name }, signal)
-      return (object['status'] as { qosClass?: string } | undefined)?.qosClass ?? 'none'
+    const { object } = await readyPodOfWorkload(cluster, { namespace: zoneA, name: 'deepseek-v32' }, signal)
+    const classOf = (pod: unknown): string =>
+      (pod as { status?: { qosClass?: string } } | undefined)?.status?.qosClass ?? 'none'
+    const { initContainers = [], containers } = object['spec'] as {
+      initContainers?: { resources: Resources }[]
+      containers: { resources: Resources }[]
     }
-    const brain = await classOf(zoneA, 'deepseek-v32')
-    const agent = await classOf(zoneB, 'agent-orchestrator')
+    const asked = [...initContainers, ...containers].map(({ resources }) => resources)
+    const admitted = async (resources: readonly Resources[]): Promise<string> => {
+      const { result, seen } = await askAdmission(
+        cluster.kube,
+        parkedPod({
+          namespace: 'default',
+          runId: cluster.runId,
+          name: `twin-${cluster.runId}`,
+          containers: resources,
+        }),
+        signal,
+      )
+      if (result === undefined) throw new CheckBroke(`The twin is not admitted: ${seen}`)
+      return classOf(result)
+    }
+    const own = classOf(object)
+    const twin = await admitted(asked)
+    const withoutCpu = await admitted(asked.map(withoutProcessor))
     recordOf(task.meta).controls.push({
-      negative: { title: 'an agent is not Guaranteed', seen: agent },
-      before: { title: 'the brain is Guaranteed', seen: brain },
-      after: { title: 'the brain is Guaranteed', seen: brain },
+      negative: { title: 'a pod that asks for the same without CPU is not Guaranteed', seen: withoutCpu },
+      before: { title: 'one that asks for the same is', seen: twin },
+      after: { title: 'the brain is', seen: own },
     })
-    expect([brain, agent]).toEqual(['Guaranteed', 'Burstable'])
+    expect({ own, twin, withoutCpu }).toEqual({
+      own: 'Guaranteed',
+      twin: 'Guaranteed',
+      withoutCpu: 'Burstable',
+    })
   })
 
   it('the brain has started once and was never killed', async ({ signal }) => {

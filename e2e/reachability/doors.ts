@@ -1,9 +1,11 @@
-import type { Cluster } from './cluster.ts'
-import type { ProbePod } from './probe-pod.ts'
-import type { ConnectKind } from './probe-script.ts'
-import type { MatrixCell, TestRecord } from './record.ts'
-import { evaluateIn } from './slate-pods.ts'
-import { CheckBroke, ExpectationFailed } from './verdict.ts'
+import { dialCommand, readDials, type Dial, type Outcome } from './client.ts'
+import type { Source } from './source.ts'
+import type { Cluster } from '../harness/cluster.ts'
+import type { ProbePod } from '../harness/probe-pod.ts'
+import type { ConnectKind } from '../harness/probe-script.ts'
+import type { MatrixCell, TestRecord } from '../harness/record.ts'
+import { evaluateIn } from '../harness/slate-pods.ts'
+import { CheckBroke, ExpectationFailed } from '../harness/verdict.ts'
 
 /** Where to knock: TCP, by address, so that names are no part of it. */
 export interface Door {
@@ -18,7 +20,7 @@ export interface Door {
 export interface Knocker {
   name: string
   /** What a new connection to each door did, in their order. @throws CheckBroke when it could not try */
-  knock: (doors: readonly Door[], signal: AbortSignal) => Promise<ConnectKind[]>
+  knock: (doors: readonly Door[], signal: AbortSignal) => Promise<(ConnectKind | Outcome)[]>
 }
 
 /** A lost first packet is sent again after a second (RFC 6298). */
@@ -67,6 +69,21 @@ export const probeKnocker = (name: string, pod: ProbePod): Knocker => ({
         return kind
       }),
     ),
+})
+
+/** A machine outside the cluster. */
+export const outsideKnocker = ({ name, run }: Source): Knocker => ({
+  name,
+  async knock(doors, signal) {
+    const dials = doors.map(({ address, port }): Dial => ({ protocol: 'TCP', address, port }))
+    const [kinds = []] = readDials(
+      name,
+      await run(dialCommand(dials, { passes: 1, timeoutMs }), signal),
+      dials,
+      1,
+    )
+    return kinds
+  },
 })
 
 /**

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { ConnectKind } from './probe-script.ts'
-import type { TestRecord } from './record.ts'
-import { requireDoors, type Door, type Knocker } from './zones-matrix.ts'
+import type { ConnectKind } from '../harness/probe-script.ts'
+import type { TestRecord } from '../harness/record.ts'
+import { requireDoors, type Door, type Knocker } from './doors.ts'
 
 const doors: Door[] = ['brain', 'dns'].map((name) => ({ name, address: '192.0.2.1', port: 1 }))
 const knocker = (name: string, ...kinds: ConnectKind[]): Knocker => ({
