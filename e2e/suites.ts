@@ -123,6 +123,7 @@ export const suites: readonly Suite[] = [
   },
   { ...zones, name: 'zones-startup', about: 'budgets of the probes, within and beyond, quality of service' },
   { ...zones, name: 'zones-isolation', about: 'the sandbox of the agents against twins without it' },
+  { ...zones, name: 'zones-model-server', about: 'what the brain serves, and that it says what it is' },
   { ...zones, name: 'zones-volumes', about: 'models and prompts: read-only, the same for several pods' },
   { ...zones, name: 'zones-document', about: "the document's own commands for looking" },
   {

@@ -24,9 +24,9 @@ options:
 
 describe('readSystemFile', () => {
   it('takes a system without the file for one without options', async () => {
-    expect(await readSystemFile(repo, 'x')).toEqual({ options: {}, runtimeClasses: [] })
+    expect(await readSystemFile(repo, 'x')).toEqual({ options: {}, runtimeClasses: [], hostPolicies: false })
     write('')
-    expect(await readSystemFile(repo, 'x')).toEqual({ options: {}, runtimeClasses: [] })
+    expect(await readSystemFile(repo, 'x')).toEqual({ options: {}, runtimeClasses: [], hostPolicies: false })
   })
 
   it('fills in what is left out', async () => {

@@ -1,4 +1,5 @@
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
+import { gpuResource } from '../../bootstrap/plan/gpu-plan.ts'
 import type { Equivalent } from './equivalent.ts'
 import { inPlace } from './in-place.ts'
 import type { Mutation } from './mutation.ts'
@@ -133,18 +134,6 @@ export const zonesMutations: readonly Mutation[] = [
     }),
     {
       breaks: 'The orchestrator reaches everything on the node, its kubelet included.',
-      caughtBy: matrix,
-      neighbours: [crossing, bound],
-    },
-  ),
-  zone(
-    'zones-way-to-the-node-for-all-agents',
-    'CiliumNetworkPolicy/orchestrator-to-brain-on-node',
-    spec((policy) => {
-      policy.endpointSelector = {}
-    }),
-    {
-      breaks: 'Metacognition and every other pod of Zone B reach the brain (Z17).',
       caughtBy: matrix,
       neighbours: [crossing, bound],
     },
@@ -306,6 +295,19 @@ export const zonesMutations: readonly Mutation[] = [
     },
   ),
   zone(
+    'zones-gpus-of-the-failover-turned-round',
+    'Deployment/minimax-failsafe',
+    pod((_, { resources }) => {
+      const { [gpuResource]: asked, ...others } = resources.limits
+      resources.limits = asked === undefined ? { ...others, [gpuResource]: '2' } : others
+    }),
+    {
+      breaks: 'The failover asks for GPUs where there are none, and for none where DeepSeek leaves it some.',
+      caughtBy: 'zones-gpu: the Deployments › ask for the GPUs that they are to have',
+      neighbours: elsewhere,
+    },
+  ),
+  zone(
     'zones-brain-may-write-models',
     'Deployment/deepseek-v32',
     pod((own, server) => {
@@ -337,6 +339,12 @@ export const zonesMutations: readonly Mutation[] = [
 
 /** Changes to the zones that change no behaviour. */
 export const zonesEquivalents: readonly Equivalent[] = [
+  {
+    name: 'the way to the node for all agents (behaviour)',
+    object: 'CiliumNetworkPolicy/orchestrator-to-brain-on-node',
+    reason:
+      'With an empty endpointSelector every pod of Zone B is let out to port 8000 of nodes, where brain-on-node lets in the orchestrator alone. The contract sees it as an object.',
+  },
   {
     name: 'drop agents-default-deny (behaviour)',
     object: 'NetworkPolicy/agents-default-deny',

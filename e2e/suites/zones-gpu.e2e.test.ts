@@ -2,6 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { gpuHolders } from '../../bootstrap/gpu/gpu-holders.ts'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { podReady } from '../../bootstrap/kube/conditions/pod-ready.ts'
+import { violationsOf } from '../../manifests/checks/violations.ts'
+import { factsOf } from '../../manifests/zones/check-contract.ts'
+import { readContract } from '../../manifests/zones/contract.ts'
 import { attach, choiceFromEnvironment, type Cluster } from '../harness/cluster.ts'
 import { assertNegative } from '../harness/controls.ts'
 import { eventually } from '../harness/eventually.ts'
@@ -10,7 +13,14 @@ import { gpuPod } from '../harness/gpu-pod.ts'
 import { recordOf } from '../harness/record.ts'
 import { evaluateIn } from '../harness/slate-pods.ts'
 import { CheckBroke, NotProven } from '../harness/verdict.ts'
-import { podsOfWorkload, readyPodOfWorkload, requireZones, zoneA, zoneB } from '../harness/zones.ts'
+import {
+  podsOfWorkload,
+  readyPodOfWorkload,
+  requireZones,
+  zoneA,
+  zoneB,
+  zonesOverlay,
+} from '../harness/zones.ts'
 
 /*
  * Who of the zones has the GPUs (L11-12, L27-29; Z09: whole devices, two of them): the brain has both, a pod that wants one more waits until
@@ -28,11 +38,9 @@ const stack = new AsyncDisposableStack()
 const deepseek = { apiVersion: 'apps/v1', kind: 'Deployment', namespace: zoneA, name: 'deepseek-v32' }
 
 beforeAll(async () => {
-  const signal = AbortSignal.timeout(90_000)
-  cluster = await attach(choiceFromEnvironment(), signal)
+  cluster = await attach(choiceFromEnvironment(), AbortSignal.timeout(30_000))
   requireZones(cluster)
-  ground = stack.use(await openGpuGround(cluster, 'zones-gpu', signal))
-}, 120_000)
+})
 afterAll(async () => {
   await stack.disposeAsync()
   if (stopped) await startBrain(AbortSignal.timeout(startMs))
@@ -64,7 +72,31 @@ async function givenTo(namespace: string, signal: AbortSignal): Promise<{ name: 
   return gpuHolders(pods).map(({ name, given }) => ({ name, given }))
 }
 
+describe('the Deployments', () => {
+  it('ask for the GPUs that they are to have: two for the brain and its failover on a cluster that has some', async ({
+    task,
+    signal,
+  }) => {
+    const own = zonesOverlay(cluster)
+    const given = cluster.record?.plan.systems.some(({ choices }) => choices?.['gpu'] === 'on') ?? false
+    const stated = given ? 'gpu' : own
+    const found = await cluster.kube.list(
+      { apiVersion: 'apps/v1', kind: 'Deployment', namespace: zoneA },
+      signal,
+    )
+    const facts = factsOf(readContract(), stated).filter(({ fact }) => ['GPUs', 'no GPU'].includes(fact))
+    expect(facts.length).toBeGreaterThan(2)
+    expect(violationsOf(facts, found)).toEqual([])
+    recordOf(task.meta).facts.push({ name: 'as in the overlay', value: stated })
+  })
+})
+
 describe('the GPUs', () => {
+  beforeAll(async () => {
+    requireZones(cluster)
+    ground = stack.use(await openGpuGround(cluster, 'zones-gpu', AbortSignal.timeout(90_000)))
+  }, 120_000)
+
   it('are the brain’s, two different ones, and nobody else’s of the zones', async ({ task, signal }) => {
     const [ofBrain, ofAgents] = await Promise.all([givenTo(zoneA, signal), givenTo(zoneB, signal)])
     recordOf(task.meta).facts.push({

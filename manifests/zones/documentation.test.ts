@@ -75,7 +75,7 @@ describe('the page of the zones', () => {
     )
   })
 
-  it('lists every policy, and each port that it opens', async () => {
+  it('lists every policy, and each port that it opens or denies', async () => {
     const all = [...base, ...(await rendered(contract.environments.local))]
     const policies = new Map(
       all.filter(({ kind }) => kind.endsWith('NetworkPolicy')).map((one) => [one.metadata.name, one]),
@@ -86,7 +86,7 @@ describe('the page of the zones', () => {
       const spec: unknown = policies.get(policy)?.['spec']
       const ports = (side: string): string[] => [
         ...new Set(
-          listAt(spec, side).flatMap((rule) => [
+          [...listAt(spec, side), ...listAt(spec, `${side}Deny`)].flatMap((rule) => [
             ...listAt(rule, 'ports').map((one) => String(at(one, 'port'))),
             ...listAt(rule, 'toPorts').flatMap((one) =>
               listAt(one, 'ports').map((port) => String(at(port, 'port'))),
