@@ -259,10 +259,10 @@ describe('a brain that is killed', () => {
       await toDeepSeek(signal)
       const { kube } = cluster
       const { name } = await readyPodOfWorkload(cluster, { namespace: zoneA, name: 'deepseek-v32' }, signal)
-      // Several at once on few cores: one of them at least is under way when the pod goes.
+      // More than the brain answers in the time that it takes to delete its pod: it has an eighth of a core.
       const ids = await offerTasks(
         cluster,
-        Array.from({ length: 6 }, (_, index) => ({
+        Array.from({ length: 24 }, (_, index) => ({
           task: `Task ${String(index)}`,
           maxTokens: 32,
           timeoutMs: 150_000,

@@ -9,7 +9,7 @@ import { readyPodOfWorkload, requireZones, zoneA } from '../harness/zones.ts'
  * What the brain serves, asked from its own pod: OpenAI's interface (a decision, Z15), computed by the Ollama beside it, and that it says at
  * every turn that it is a stand-in.
  */
-const note = '[stand-in for DeepSeek-V3.2, not the model]'
+const note = /^\[stand-in for DeepSeek-V3\.2\b.*, not the model\] /
 const question = {
   model: 'deepseek-v32',
   max_tokens: 12,
@@ -98,7 +98,7 @@ describe('the brain', () => {
       return { content: answer.choices[0]?.message.content ?? '', tokens: answer.usage.completion_tokens }
     }
     const first = await words(1)
-    expect(first.content.startsWith(`${note} `)).toBe(true)
+    expect(first.content).toMatch(note)
     expect(first.tokens).toBeGreaterThan(0)
     expect(first.tokens).toBeLessThanOrEqual(question.max_tokens)
     // Computed, and neither made up nor repeated: the same seed gives the same words, another one others.
@@ -115,7 +115,7 @@ describe('the brain', () => {
 
   it('streams: its words come one after the other, and [DONE] is last', async ({ task, signal }) => {
     const { status, type, text, pieces } = await askBrain('/v1/chat/completions', signal, {
-      body: { ...question, stream: true },
+      body: { ...question, max_tokens: 32, stream: true },
     })
     expect(status).toBe(200)
     expect(type).toMatch(/^text\/event-stream/)
@@ -128,12 +128,10 @@ describe('the brain', () => {
       .slice(0, -1)
       .map((event) => JSON.parse(event) as { choices: { delta: { content?: string } }[] })
     expect(chunks.length).toBeGreaterThan(3)
-    expect(chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join('')).toMatch(
-      /^\[stand-in for DeepSeek-V3\.2, not the model\] \S/,
-    )
+    expect(chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join('')).toMatch(note)
     // Not all at once.
     expect(pieces.at(-1)).toBeGreaterThan(0)
-    expect(pieces.length).toBeGreaterThan(2)
+    expect(pieces.length).toBeGreaterThan(1)
     recordOf(task.meta).facts.push({
       name: 'stream',
       value: `${String(chunks.length)} events in ${String(pieces.length)} pieces over ${String(pieces.at(-1))} ms`,
