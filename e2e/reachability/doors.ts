@@ -72,13 +72,13 @@ export const probeKnocker = (name: string, pod: ProbePod): Knocker => ({
 })
 
 /** A machine outside the cluster. */
-export const outsideKnocker = ({ name, run }: Source): Knocker => ({
-  name,
+export const outsideKnocker = (machine: Source): Knocker => ({
+  name: machine.name,
   async knock(doors, signal) {
     const dials = doors.map(({ address, port }): Dial => ({ protocol: 'TCP', address, port }))
     const [kinds = []] = readDials(
-      name,
-      await run(dialCommand(dials, { passes: 1, timeoutMs }), signal),
+      machine.name,
+      await machine.run(dialCommand(dials, { passes: 1, timeoutMs }), signal),
       dials,
       1,
     )
