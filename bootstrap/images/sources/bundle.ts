@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { chmod, copyFile, mkdir, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Engine } from '../../engine/engine.ts'
@@ -31,7 +32,11 @@ export function createBundleSource(options: { paths: Paths; engine: Engine; file
 
     async observe(run: StepRun): Promise<Observation> {
       const manifest = await readBundleManifest(file)
-      return (await engine.imageExists(manifest.node.ref, run.signal))
+      // The archive brings the program that makes clusters as well; without a network nobody else does.
+      const isComplete =
+        existsSync(kindProgram(options.paths, manifest.kind.version)) &&
+        (await engine.imageExists(manifest.node.ref, run.signal))
+      return isComplete
         ? { state: 'done', reason: `${manifest.node.ref} is in the engine` }
         : { state: 'absent', reason: 'the bundle is to be unpacked and loaded' }
     },
