@@ -3,10 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { fakeEngine } from '../engine/fake-engine.ts'
+import { kindProgram } from '../tools/kind.ts'
 import { readBundleManifest, unpackBundle, writeBundle } from './bundle.ts'
 import { writeArchive } from './oci/archive.ts'
 import { makeImage } from './oci/image.ts'
 import { writeLayer } from './oci/layer.ts'
+import { createBundleSource } from './sources/bundle.ts'
 
 let root = ''
 beforeEach(async () => {
@@ -95,5 +97,19 @@ describe('a bundle', () => {
       code: 'BAD_BUNDLE',
       message: expect.stringContaining('made for') as string,
     })
+  })
+})
+
+describe('a bundle as the source of images', () => {
+  it('is not done while the program kind is missing, though the engine has the node image', async () => {
+    const file = await bundle()
+    const paths = { repo: root, stateDir: root, cacheDir: join(root, 'cache') }
+    const fake = fakeEngine()
+    fake.images.push({ id: 'sha256:1', refs: ['localhost/node:1'], labels: {}, size: 1 })
+    const source = createBundleSource({ paths, engine: fake.engine, file })
+    expect(await source.observe(run)).toMatchObject({ state: 'absent' })
+    await source.prepare(run)
+    expect(await readFile(kindProgram(paths, 'v0.33.0'), 'utf8')).toBe('a program')
+    expect(await source.observe(run)).toMatchObject({ state: 'done' })
   })
 })
