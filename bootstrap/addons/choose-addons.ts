@@ -5,20 +5,23 @@ import type { Addon } from './addon.ts'
 /** The add-on that is the pod network, and enforces policies. */
 export const networkAddon = 'cilium'
 
+/** What the choice depends on. */
+export type Choosable = Pick<Addon, 'name' | 'needs' | 'when' | 'ownClustersOnly'>
+
 /**
  * The add-ons that are wanted, with all that they need, in the order given; those of RuntimeClasses that were asked for are always among them. With the nodes' own network the network add-on is none of them, and on
  * an existing cluster none that fits only clusters of ours.
  * @throws LocalCloudError BAD_VALUE naming those that there are when one is not known
  */
-export function chooseAddons(
-  known: readonly Addon[],
+export function chooseAddons<T extends Choosable>(
+  known: readonly T[],
   {
     addons,
     cni,
     provider,
     runtimeClasses = [],
   }: Pick<UpOptions, 'addons' | 'cni'> & Partial<Pick<UpOptions, 'provider' | 'runtimeClasses'>>,
-): Addon[] {
+): T[] {
   const possible = known.filter(({ name, ownClustersOnly = false }) =>
     provider === 'existing' ? !ownClustersOnly : cni === 'cilium' || name !== networkAddon,
   )

@@ -7,7 +7,8 @@ import type { Paths } from '../plan/options.ts'
 import { throwIfAborted } from '../process/run-command.ts'
 import { moduleFile } from '../state/package-root.ts'
 import type { Addon, Feature, Prepare, Probe } from './addon.ts'
-import { badAddon, readAddonFile } from './addon-file.ts'
+import { badAddon, readAddonFile, type AddonFile } from './addon-file.ts'
+import type { Choosable } from './choose-addons.ts'
 import type { AddonVariables } from './addon-variables.ts'
 import { withConfigDigests } from './config-digest.ts'
 import { orderAddons } from './order.ts'
@@ -19,42 +20,41 @@ export type Render = (
   options: { paths: Paths; signal: AbortSignal },
 ) => Promise<KubeObject[]>
 
+export interface LoadAddons {
+  render?: Render
+  /** What the cluster has; add-ons for anything else are left out. */
+  has?: readonly Feature[]
+  /** Chooses among them before they are rendered, which is what takes time; default all. */
+  choose?: <T extends Choosable>(known: readonly T[]) => readonly T[]
+}
+
 /**
- * Loads the folders below manifests/addons, except those for a feature that the cluster does not have: their `addon.yaml` checked, their
- * objects rendered with `variables` filled in, their probe imported. They come in an order in which each follows what it needs.
+ * Loads the folders below manifests/addons, except those for a feature that the cluster does not have: every `addon.yaml` checked, and of those
+ * that are chosen the objects rendered with `variables` filled in and the probe imported. They come in an order in which each follows what it needs.
  * @throws LocalCloudError BAD_ADDON with file and field, or what the renderer throws (RENDER_FAILED)
  */
 export async function loadAddons(
   paths: Paths,
   variables: AddonVariables,
   signal: AbortSignal,
-  { render = renderKustomization, has = [] }: { render?: Render; has?: readonly Feature[] } = {},
+  { render = renderKustomization, has = [], choose = (known) => known }: LoadAddons = {},
 ): Promise<Addon[]> {
   const root = join(paths.repo, 'manifests', 'addons')
   const folders = (await readdir(root, { withFileTypes: true }))
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => name)
-  const loaded = await Promise.all(
-    folders.map((folder) => loadAddon(root, folder, { paths, variables, signal, render, has })),
-  )
-  return orderAddons(loaded.filter((addon) => addon !== undefined))
+  const described = await Promise.all(folders.map((folder) => readAddonFile(join(root, folder), folder)))
+  const known = orderAddons(described.filter(({ when }) => when === undefined || has.includes(when)))
+  return Promise.all(choose(known).map((one) => loadAddon(root, one, { paths, variables, signal, render })))
 }
 
 async function loadAddon(
   root: string,
-  folder: string,
-  options: {
-    paths: Paths
-    variables: AddonVariables
-    signal: AbortSignal
-    render: Render
-    has: readonly Feature[]
-  },
-): Promise<Addon | undefined> {
+  described: AddonFile,
+  options: { paths: Paths; variables: AddonVariables; signal: AbortSignal; render: Render },
+): Promise<Addon> {
   throwIfAborted(options.signal)
-  const directory = join(root, folder)
-  const { timeoutMs, when, ...described } = await readAddonFile(directory, folder)
-  if (when !== undefined && !options.has.includes(when)) return undefined
+  const directory = join(root, described.name)
   const [rendered, probe, prepare] = await Promise.all([
     options.render(directory, { paths: options.paths, signal: options.signal }),
     importFunction(directory, 'probe', 'required'),
@@ -76,8 +76,6 @@ async function loadAddon(
   }
   return {
     ...described,
-    ...(when === undefined ? {} : { when }),
-    timeoutMs,
     objects: withConfigDigests(objects),
     probe: probe as Probe,
     ...(prepare === undefined ? {} : { prepare: prepare as Prepare }),

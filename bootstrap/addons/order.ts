@@ -5,12 +5,12 @@ import { badAddon } from './addon-file.ts'
  * Orders add-ons so that each comes after those it needs; otherwise by name.
  * @throws LocalCloudError BAD_ADDON when one needs an add-on that does not exist, or several need each other in a circle
  */
-export function orderAddons(addons: readonly Addon[]): Addon[] {
+export function orderAddons<T extends Pick<Addon, 'name' | 'needs'>>(addons: readonly T[]): T[] {
   const waiting = new Map(
     addons.toSorted((left, right) => (left.name < right.name ? -1 : 1)).map((addon) => [addon.name, addon]),
   )
   const known = new Set(waiting.keys())
-  const ordered: Addon[] = []
+  const ordered: T[] = []
   const done = new Set<string>()
   for (const addon of waiting.values()) {
     const unknown = addon.needs.find((need) => !known.has(need))

@@ -105,7 +105,7 @@ describe('a bundle as the source of images', () => {
     const file = await bundle()
     const paths = { repo: root, stateDir: root, cacheDir: join(root, 'cache') }
     const fake = fakeEngine()
-    fake.images.push({ id: 'sha256:1', refs: ['localhost/node:1'], labels: {}, size: 1 })
+    fake.images.push({ id: 'sha256:1', refs: ['localhost/node:1'], labels: {} })
     const source = createBundleSource({ paths, engine: fake.engine, file })
     expect(await source.observe(run)).toMatchObject({ state: 'absent' })
     await source.prepare(run)

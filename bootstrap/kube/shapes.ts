@@ -6,6 +6,7 @@ export interface StatusCondition {
   status: string
   reason?: string
   message?: string
+  lastTransitionTime?: string
 }
 
 export interface ContainerState {

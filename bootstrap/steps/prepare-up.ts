@@ -60,6 +60,8 @@ export async function prepareUp(
       ...(gpu === undefined ? {} : { gpu }),
       runtimeClasses,
       hostPolicies: demands.hostPolicies,
+      // On an existing cluster one that is not put there may be needed to try what is there.
+      ...(access ? {} : { choose: (all) => chooseAddons(all, options) }),
     }),
     readPatches(options.kubeadmPatches),
   ])

@@ -92,9 +92,10 @@ export function realTools(options: RealToolsOptions): Tools {
         [ref, await askRegistry(ref, { timeoutMs: registryMs, signal })] as const
       return new Map(await Promise.all(refs.map(ask)))
     },
-    async addons(signal, { gpu, runtimeClasses = [], hostPolicies = false } = {}) {
+    async addons(signal, { gpu, runtimeClasses = [], hostPolicies = false, choose } = {}) {
       const { loadAddons } = await import('../addons/load-addon.ts')
       const { gpuVariables } = await import('../gpu/gpu-variables.ts')
+      const { renderKustomization } = await import('../manifests/render.ts')
       const { cgroup } = detectHostLimits()
       const variables = {
         API_SERVER_HOST: nodeNames(name, 1)[0]?.name ?? '',
@@ -106,9 +107,13 @@ export function realTools(options: RealToolsOptions): Tools {
         HOST_FIREWALL: flag(hostPolicies),
         ...(gpu === undefined ? {} : gpuVariables(gpu)),
       }
-      await renderer(signal)
       return loadAddons(paths, variables, signal, {
+        async render(directory, how) {
+          await renderer(how.signal)
+          return renderKustomization(directory, how)
+        },
         has: [...(gpu === undefined ? [] : (['gpu'] as const)), ...runtimeClasses],
+        ...(choose === undefined ? {} : { choose }),
       })
     },
     async probe(addon, { kube, ...context }) {

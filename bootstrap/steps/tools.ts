@@ -1,4 +1,5 @@
 import type { Addon, ProbeResult } from '../addons/addon.ts'
+import type { LoadAddons } from '../addons/load-addon.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { FoundCards } from '../gpu/find-cards.ts'
 import type { GpuPlan } from '../plan/gpu-plan.ts'
@@ -33,7 +34,13 @@ export interface Tools {
   /** Every add-on under manifests/addons, rendered and checked; those for GPUs and RuntimeClasses only when there are to be some. */
   addons(
     signal: AbortSignal,
-    has?: { gpu?: GpuPlan; runtimeClasses?: readonly RuntimeClassName[]; hostPolicies?: boolean },
+    has?: {
+      gpu?: GpuPlan
+      runtimeClasses?: readonly RuntimeClassName[]
+      hostPolicies?: boolean
+      /** Which of them are to be rendered; default all. */
+      choose?: LoadAddons['choose']
+    },
   ): Promise<Addon[]>
   /** NVIDIA's cards of this machine, or why there are none. */
   gpuCards(signal: AbortSignal): Promise<FoundCards>

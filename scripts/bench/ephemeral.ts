@@ -1,6 +1,7 @@
 import { execa } from 'execa'
 import type { Engine } from '../../bootstrap/engine/engine.ts'
 import { runInNode } from '../../bootstrap/providers/in-node.ts'
+import { conditionOf } from '../../bootstrap/kube/shapes.ts'
 import type { UpInput } from '../../bootstrap/plan/options.ts'
 import { startEphemeralCluster, type EphemeralCluster } from '../../e2e/harness/ephemeral.ts'
 import type { EphemeralOptions } from '../../e2e/harness/ephemeral-values.ts'
@@ -21,6 +22,8 @@ export interface EphemeralTimes {
   ephemeralPod: number
   ephemeralMemoryBytes: number
   ephemeralStop: number
+  /** Exact to a second, as the times of the API are. */
+  ephemeralCiliumReady: number
   ephemeralCilium: number
   ephemeralFour: number
   ephemeralSlate: number
@@ -40,7 +43,10 @@ export async function measureEphemeral(bench: EphemeralBench): Promise<Ephemeral
   const [ephemeralPod] = await timed(() => firstPod(cluster, bench))
   const ephemeralMemoryBytes = await memoryOf(cluster, bench)
   const [ephemeralStop] = await timed(() => cluster.stop())
-  const ephemeralCilium = await startAndStop(() => start({ cni: 'cilium' }))
+  const since = Date.now()
+  const [ephemeralCilium, enforcing] = await timed(() => start({ cni: 'cilium' }))
+  const ephemeralCiliumReady = (await readySince(enforcing, bench)) - since
+  await enforcing.stop()
   const [ephemeralFour, four] = await timed(() => Promise.all(Array.from({ length: atOnce }, () => start())))
   await Promise.all(four.map((one) => one.stop()))
   const ephemeralSlate = await startAndStop(() => start({ system: 'slate' }))
@@ -49,6 +55,7 @@ export async function measureEphemeral(bench: EphemeralBench): Promise<Ephemeral
     ephemeralPod,
     ephemeralMemoryBytes,
     ephemeralStop,
+    ephemeralCiliumReady,
     ephemeralCilium,
     ephemeralFour,
     ephemeralSlate,
@@ -66,6 +73,14 @@ async function startAndStop(start: () => Promise<EphemeralCluster>): Promise<num
   const [ms, cluster] = await timed(start)
   await cluster.stop()
   return ms
+}
+
+/** When its node became Ready, milliseconds since 1970. */
+async function readySince({ kube, name }: EphemeralCluster, { signal }: EphemeralBench): Promise<number> {
+  const node = await kube.get({ apiVersion: 'v1', kind: 'Node', name: `${name}-control-plane` }, signal)
+  const at = node && conditionOf(node, 'Ready')?.lastTransitionTime
+  if (at === undefined) throw new Error(`The node of ${name} does not say since when it is Ready.`)
+  return Date.parse(at)
 }
 
 async function firstPod({ kube }: EphemeralCluster, { shellImage, signal }: EphemeralBench): Promise<void> {

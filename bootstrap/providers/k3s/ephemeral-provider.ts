@@ -43,6 +43,11 @@ export interface EphemeralProviderOptions {
   owner?: number
 }
 
+export interface EphemeralProvider extends ClusterProvider {
+  /** Begins to load the library, half a second of this thread, for a caller who waits for something else first. */
+  load(): void
+}
+
 /** Milliseconds until a node that was started has to be complete. */
 const startMs = 120_000
 /** Milliseconds that the clean-up after a failed start may take. */
@@ -59,10 +64,12 @@ const compatibleName = 'localhost/local-cloud/k3s-compatible'
  * Disposable clusters through @testcontainers/k3s, for one process. They are no clusters of the provider k3s: `status` and `down` of named clusters do
  * not see them. Without Ryuk, whose image may not be there, they are found by their labels when their process is gone.
  */
-export function createEphemeralProvider(options: EphemeralProviderOptions): ClusterProvider {
+export function createEphemeralProvider(options: EphemeralProviderOptions): EphemeralProvider {
   const { engine, paths, socket, owner = process.pid } = options
   const network = (name: string) => `local-cloud-${name}`
   const kubeconfigs = new Map<string, string>()
+  let loading: Promise<Testcontainers> | undefined
+  const library = (): Promise<Testcontainers> => (loading ??= loadTestcontainers(socket))
 
   const labels = (name: string): Record<string, string> => ({
     [managedLabel]: 'true',
@@ -130,7 +137,7 @@ export function createEphemeralProvider(options: EphemeralProviderOptions): Clus
     run: StepRun,
   ): Promise<{ container: StartedTestContainer }> {
     const role = index === 0 ? 'server' : 'agent'
-    const { GenericContainer, K3sContainer, Wait } = await loadTestcontainers(socket)
+    const { GenericContainer, K3sContainer, Wait } = await library()
     const log: string[] = []
     let complete: () => void = () => undefined
     let end: () => void = () => undefined
@@ -245,6 +252,9 @@ export function createEphemeralProvider(options: EphemeralProviderOptions): Clus
 
   return {
     kind: 'k3s',
+    load() {
+      library().catch(() => undefined)
+    },
     find,
     async list(signal) {
       const all = await engine.listContainers(`${providerLabel}=${ephemeral}`, signal)
