@@ -66,9 +66,14 @@ export async function makeEphemeral(
   }
   const first = realTools({ ...chosen, emit })
   const engine = await first.openEngine(signal, onProgress)
-  const source = await first.imageSource(chosen.images, engine, signal)
-  await sweepAbandoned(engine, signal)
-  const api = ends.connection.use(await useApi(engine, signal))
+  const beginnings = [
+    useApi(engine, signal).then((opened) => ends.connection.use(opened)),
+    first.imageSource(chosen.images, engine, signal),
+    sweepAbandoned(engine, signal),
+  ] as const
+  // All of them, before one that failed ends this: what is open is to be on its stack then.
+  await Promise.allSettled(beginnings)
+  const [api, source] = await Promise.all(beginnings)
   const provider = createEphemeralProvider({
     engine,
     paths,

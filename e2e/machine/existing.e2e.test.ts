@@ -421,10 +421,14 @@ describe('an add-on that the cluster has not', () => {
       'every node has a sample',
       async (stop) => {
         const { status, body } = await kube.raw('/apis/metrics.k8s.io/v1beta1/nodes', stop)
-        return { ok: status === 200 && body.split('"NodeMetrics"').length > 3, seen: body.slice(0, 300) }
+        const names = (JSON.parse(body) as { items?: { metadata: { name: string } }[] }).items ?? []
+        return { ok: names.length === 3, seen: `${String(status)}: ${String(names.length)} nodes` }
       },
       { timeoutMs: 120_000, intervalMs: 1_000, signal: signal() },
     )
+    const again = await onTheirs('--system', 'none', '--addons', 'metrics-server', '--timeout', '10m')
+    ok(again)
+    expect(linesOf(again).at(-1), words(again)).toMatchObject({ changed: false })
     await foreignIsUntouched()
     ok(await ours.command('down'))
     expect(await kube.get(service, signal())).toBeUndefined()

@@ -33,6 +33,8 @@ export interface FoundCapabilities {
   policies: Step
   /** Looks, where nobody has yet. */
   current(signal: AbortSignal): Promise<Capability[]>
+  /** Has the next look read anew what the API tells, for add-ons have been put there since. */
+  forget(): void
   /** What the record of the cluster is to say; undefined while it says it. */
   toRecord(signal: AbortSignal): Promise<RecordedCapabilities | undefined>
 }
@@ -151,6 +153,9 @@ export function capabilitiesSteps(session: Session, options: CapabilitiesOptions
 
   return {
     current,
+    forget() {
+      read = undefined
+    },
     toRecord,
     judge: {
       id: 'capabilities',

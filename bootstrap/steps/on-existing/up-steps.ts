@@ -99,7 +99,11 @@ export function existingUpSteps(session: Session, graph: ExistingGraphOptions): 
       pruneStep(session, plan, ['cluster'], timeoutMs),
       ...addonSteps,
       ...systemSteps,
-      recordPlanStep(session, plan, toolVersion, ['cluster', ...content]),
+      recordPlanStep(session, plan, toolVersion, ['cluster', ...content], (signal) => {
+        // What the add-ons brought was not there when the cluster was looked at.
+        if (addons.length > 0) capabilities.forget()
+        return capabilities.toRecord(signal)
+      }),
     ],
   }
 }
