@@ -119,7 +119,8 @@ const foreignObjects: KubeObject[] = [
 const ofTheNetwork = /^(deleted|made): CiliumIdentity /
 
 /** Written by controllers of the cluster whenever a pod of anybody becomes ready, or is not for a moment: nothing that a command of ours would write. */
-const derived = /^\w+: (CiliumEndpoint|EndpointSlice|Endpoints) /
+const derived =
+  /^\w+: (CiliumEndpoint|EndpointSlice|Endpoints) |^changed: ClusterRole (admin|edit|view), by clusterrole-aggregation-controller /
 
 /**
  * The state of every object. Of pods and what makes them without their status: the kubelets and controllers of others write it when it suits
@@ -165,6 +166,15 @@ async function quiet(): Promise<Map<string, ObjectState>> {
   )
   return last
 }
+
+/** Rules of the roles that the cluster gathers from others by label. */
+const aggregatedRules = (): Promise<unknown[]> =>
+  Promise.all(
+    ['admin', 'edit', 'view'].map(async (name) => {
+      const ref = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', name }
+      return (await theirs.kube.get(ref, signal()))?.['rules']
+    }),
+  )
 
 /** All that the API server says of an object. */
 async function bytesOf(ref: ObjectRef): Promise<string> {
@@ -403,6 +413,7 @@ describe('an add-on that the cluster has not', () => {
   it('is put there when it is asked for by name, is proven and told as ours, and goes with down', async () => {
     await theirs.remove('metrics-server', signal())
     before = await quiet()
+    const rulesBefore = await aggregatedRules()
     const metricsOf = (ended: Ended): Partial<Capability> | undefined =>
       ((linesOf(ended).at(-1)?.['capabilities'] ?? []) as Capability[]).find(({ name }) => name === 'metrics')
     expect(metricsOf(await ours.command('status', flags()))).toMatchObject({ state: 'absent', ours: false })
@@ -433,6 +444,8 @@ describe('an add-on that the cluster has not', () => {
     ok(await ours.command('down'))
     expect(await kube.get(service, signal())).toBeUndefined()
     await isAsBefore()
+    // The cluster's own controller gathers the right to read metrics into these, and takes it out again.
+    expect(await aggregatedRules()).toEqual(rulesBefore)
   })
 })
 
