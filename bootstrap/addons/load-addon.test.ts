@@ -1,12 +1,12 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../kube/client.ts'
 import { validateObjects } from '../manifests/validate.ts'
 import type { Paths } from '../plan/options.ts'
 import type { Addon } from './addon.ts'
-import { loadAddons, type Render } from './load-addon.ts'
+import { loadAddons, type LoadAddons, type Render } from './load-addon.ts'
 
 const variables = {
   API_SERVER_HOST: 'cp',
@@ -52,9 +52,9 @@ async function folder(name: string, files: Record<string, string> = {}): Promise
   for (const [file, text] of Object.entries(all)) await writeFile(join(directory, file), text)
 }
 
-const load = (): ReturnType<typeof loadAddons> => {
+const load = (how: LoadAddons = {}): ReturnType<typeof loadAddons> => {
   const paths: Paths = { repo, stateDir: join(repo, 'state'), cacheDir: join(repo, 'cache') }
-  return loadAddons(paths, variables, signal, { render })
+  return loadAddons(paths, variables, signal, { render, ...how })
 }
 
 describe('loadAddons', () => {
@@ -79,6 +79,26 @@ describe('loadAddons', () => {
     await folder('example')
     await folder('again')
     expect((await load()).map(({ name }) => name)).toEqual(['again', 'example'])
+  })
+
+  it('renders only those that are chosen, and knows the others by their file', async () => {
+    await folder('example')
+    await folder('other', { 'probe.ts': "throw new Error('not to be read')\n" })
+    const known: string[] = []
+    const rendered: string[] = []
+    const loaded = await load({
+      render(directory) {
+        rendered.push(basename(directory))
+        return render(directory, { paths: {} as Paths, signal })
+      },
+      choose(all) {
+        known.push(...all.map(({ name }) => name))
+        return all.filter(({ name }) => name === 'example')
+      },
+    })
+    expect(known).toEqual(['example', 'other'])
+    expect(loaded.map(({ name }) => name)).toEqual(['example'])
+    expect(rendered).toEqual(['example'])
   })
 
   it.each<[string, Record<string, string>, RegExp]>([

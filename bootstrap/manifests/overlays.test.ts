@@ -5,6 +5,7 @@ import { features, type Addon } from '../addons/addon.ts'
 import { loadAddons } from '../addons/load-addon.ts'
 import { fit } from '../fit/resources.ts'
 import { gpuLabels, gpuResource, type GpuPlan } from '../plan/gpu-plan.ts'
+import type { KubeObject } from '../kube/client.ts'
 import { gpuVariables } from '../gpu/gpu-variables.ts'
 import { resolvePaths } from '../state/paths.ts'
 import { readSystemFile } from './system-file.ts'
@@ -32,6 +33,12 @@ const choicesOf = async (system: string): Promise<Record<string, string>[]> => [
   ),
 ]
 
+const policiesForNodes = (objects: readonly KubeObject[]): string[] =>
+  objects
+    .filter(({ spec }) => typeof spec === 'object' && spec !== null && 'nodeSelector' in spec)
+    .filter(({ kind }) => kind === 'CiliumClusterwideNetworkPolicy')
+    .map(({ metadata }) => metadata.name)
+
 describe('every overlay renders and validates, with every value of its options', () => {
   it('is looked for where overlays are', () => {
     expect(overlays).toContain('slate/local')
@@ -42,7 +49,19 @@ describe('every overlay renders and validates, with every value of its options',
     for (const choices of await choicesOf(system)) {
       const objects = await validateSystem({ system, environment, choices }, { paths, signal: signal() })
       expect(objects.length).toBeGreaterThan(0)
+      // Without that word in system.yaml nobody heeds them.
+      if (!(await readSystemFile(paths.repo, system)).hostPolicies)
+        expect(policiesForNodes(objects), `${system} does not say hostPolicies`).toEqual([])
     }
+  })
+
+  it('finds policies for nodes, those of the zones', async () => {
+    const objects = await validateSystem(
+      { system: 'zones', environment: 'local', choices: {} },
+      { paths, signal: signal() },
+    )
+    expect(policiesForNodes(objects)).toEqual(['brain-on-node'])
+    expect((await readSystemFile(paths.repo, 'zones')).hostPolicies).toBe(true)
   })
 })
 

@@ -34,6 +34,8 @@ export interface FakeWorld {
   variants: Variant[]
   /** RuntimeClasses that the system says it needs. */
   runtimeClasses: RuntimeClassName[]
+  /** Whether the system has policies for nodes. */
+  hostPolicies: boolean
   /** Why this machine cannot have what was asked for. */
   refusal?: LocalCloudError
   /** Where images come from. */
@@ -165,12 +167,14 @@ export function fakeWorld(base = 42_000): FakeWorld {
       log.push(`ask registries for ${String(refs.length)} images`)
       return Promise.resolve(new Map(refs.map((ref) => [ref, world.registry])))
     },
-    addons: (_signal, { runtimeClasses = [] } = {}) =>
-      Promise.resolve(
+    addons: (_signal, { runtimeClasses = [], hostPolicies = false } = {}) => {
+      if (hostPolicies) log.push('add-ons with policies for nodes')
+      return Promise.resolve(
         world.addons.filter(
           ({ when }) => when === undefined || when === 'gpu' || runtimeClasses.includes(when),
         ),
-      ),
+      )
+    },
     probe(addon) {
       log.push(`probe ${addon.name}`)
       return Promise.resolve(world.probes[addon.name] ?? { result: 'pass', seen: `${addon.name} works` })
@@ -180,7 +184,8 @@ export function fakeWorld(base = 42_000): FakeWorld {
     machine: () => world.machine,
     gpuCards: () => Promise.resolve({ reason: 'there is no nvidia-smi on PATH' }),
     requireGpuHost: () => Promise.resolve(),
-    demandsOf: () => Promise.resolve({ runtimeClasses: world.runtimeClasses, hostPolicies: false }),
+    demandsOf: () =>
+      Promise.resolve({ runtimeClasses: world.runtimeClasses, hostPolicies: world.hostPolicies }),
     requireRuntimeClassHost: () =>
       world.refusal === undefined ? Promise.resolve() : Promise.reject(world.refusal),
   }
@@ -219,6 +224,7 @@ export function fakeWorld(base = 42_000): FakeWorld {
     system: fakeSystem,
     variants: [],
     runtimeClasses: [],
+    hostPolicies: false,
     source: 'packages',
     registry: { available: false, reason: 'it cannot be reached' },
     machine: { cores: 2, memory: 8 * 2 ** 30 },

@@ -171,3 +171,13 @@ it('a node whose image was made without the programs is named, and nothing is ap
   )
   expect(world.cluster.objects.has(key)).toBe(false)
 })
+
+describe('a system with policies for nodes', () => {
+  it('has the add-ons heed them, and one without does not', async () => {
+    await up()
+    expect(world.log).not.toContain('add-ons with policies for nodes')
+    world.hostPolicies = true
+    await up()
+    expect(world.log).toContain('add-ons with policies for nodes')
+  })
+})

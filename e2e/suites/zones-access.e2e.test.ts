@@ -134,29 +134,36 @@ async function startServerOnNode(
   }
 }
 
+/** A pod in the namespace monitoring that no policy concerns. */
+const startWatcher = (signal: AbortSignal): Promise<ProbePod> => {
+  const { kube, runId } = cluster
+  const name = `watcher-${randomBytes(2).toString('hex')}`
+  return startProbePod({ kube, runId, namespace: monitoring, name, signal })
+}
+
 describe('who reaches whom', () => {
   it('the orchestrator alone reaches the brain, metacognition DNS alone, and nobody else comes into Zone B', async ({
     task,
     signal,
   }) => {
-    const { kube, runId, paths } = cluster
+    const { kube, paths } = cluster
+    // An address that belongs to nobody (TEST-NET-1, RFC 5737).
     const outsideAddress = `192.0.2.${String(randomInt(1, 255))}`
-    const [orchestrator, metacognition, deepseek, outside, watcher] = await Promise.all([
+    const [orchestrator, metacognition, deepseek] = await Promise.all([
       agent('agent-orchestrator', signal),
       agent('metacognition', signal),
       brain(signal),
-      // An address that belongs to nobody (TEST-NET-1, RFC 5737).
-      startOutsideHost({
+    ])
+    await using stack = new AsyncDisposableStack()
+    const outside = stack.use(
+      await startOutsideHost({
         cluster,
         engine: await engineHere(paths, signal),
         addresses: [outsideAddress],
         signal,
       }),
-      startProbePod({ kube, runId, namespace: monitoring, name: `watcher-${runId}`, signal }),
-    ])
-    await using stack = new AsyncDisposableStack()
-    stack.use(outside)
-    stack.use(watcher)
+    )
+    const watcher = stack.use(await startWatcher(signal))
     const pods = await kube.list({ apiVersion: 'v1', kind: 'Pod' }, signal)
     await outside.findPods(livePods(pods), signal)
     const rows = [
@@ -218,19 +225,9 @@ describe('who reaches whom', () => {
     )
     if (!guard) throw new CheckBroke('The overlay local has no CiliumClusterwideNetworkPolicy brain-on-node.')
     const port = randomInt(18_000, 19_000)
-    const [server, watcher] = await Promise.all([
-      startServerOnNode(port, signal),
-      startProbePod({
-        kube,
-        runId,
-        namespace: monitoring,
-        name: `watcher-${randomBytes(2).toString('hex')}`,
-        signal,
-      }),
-    ])
     await using stack = new AsyncDisposableStack()
-    stack.use(server)
-    stack.use(watcher)
+    const server = stack.use(await startServerOnNode(port, signal))
+    const watcher = stack.use(await startWatcher(signal))
     const connects = (from: ProbePod, wanted: string) => async (stop: AbortSignal) => {
       const { kind, detail } = await from.connect(server.ip, port, { timeoutSeconds: 2, signal: stop })
       if (kind === 'could-not-run') throw new CheckBroke(detail)
