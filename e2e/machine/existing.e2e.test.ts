@@ -170,7 +170,7 @@ async function quiet(): Promise<Map<string, ObjectState>> {
 /** Rules of the roles that the cluster gathers from others by label. */
 const aggregatedRules = (): Promise<unknown[]> =>
   Promise.all(
-    ['admin', 'edit', 'view'].map(async (name) => {
+    ['admin', 'edit', 'view'].map(async (name): Promise<unknown> => {
       const ref = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', name }
       return (await theirs.kube.get(ref, signal()))?.['rules']
     }),
