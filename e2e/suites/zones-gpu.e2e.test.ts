@@ -5,6 +5,7 @@ import { podReady } from '../../bootstrap/kube/conditions/pod-ready.ts'
 import { violationsOf } from '../../manifests/checks/violations.ts'
 import { factsOf } from '../../manifests/zones/check-contract.ts'
 import { readContract } from '../../manifests/zones/contract.ts'
+import { switchModel } from '../../manifests/zones/switch-model.ts'
 import { attach, choiceFromEnvironment, type Cluster } from '../harness/cluster.ts'
 import { assertNegative } from '../harness/controls.ts'
 import { eventually } from '../harness/eventually.ts'
@@ -13,14 +14,7 @@ import { gpuPod } from '../harness/gpu-pod.ts'
 import { recordOf } from '../harness/record.ts'
 import { evaluateIn } from '../harness/slate-pods.ts'
 import { CheckBroke, NotProven } from '../harness/verdict.ts'
-import {
-  podsOfWorkload,
-  readyPodOfWorkload,
-  requireZones,
-  zoneA,
-  zoneB,
-  zonesOverlay,
-} from '../harness/zones.ts'
+import { readyPodOfWorkload, requireZones, zoneA, zoneB, zonesOverlay } from '../harness/zones.ts'
 
 /*
  * Who of the zones has the GPUs (L11-12, L27-29; Z09: whole devices, two of them): the brain has both, a pod that wants one more waits until
@@ -51,18 +45,13 @@ beforeEach(() => {
 
 /** Gives the brain its replica back and returns when it is ready. */
 async function startBrain(signal: AbortSignal): Promise<void> {
-  await cluster.kube.patch(deepseek, { spec: { replicas: 1 } }, { signal })
-  await eventually(
-    'the brain is ready',
-    async (stop) => {
-      const pods = await podsOfWorkload(cluster, { namespace: zoneA, name: deepseek.name }, stop)
-      return {
-        ok: pods.some(({ ready }) => ready),
-        seen: pods.map(({ name, ready }) => `${name} ready ${String(ready)}`).join(', ') || 'no pod',
-      }
-    },
-    { timeoutMs: startMs, intervalMs: 1000, signal },
-  )
+  await switchModel(cluster.kube, {
+    to: 'deepseek-v32',
+    stopTimeoutMs: 60_000,
+    startTimeoutMs: startMs,
+    signal,
+    emit: () => undefined,
+  })
   stopped = false
 }
 
