@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { refersTo } from './harness/reference.ts'
-import { fileOf, refusedOnShared, suites } from './suites.ts'
+import { fileOf, laneOf, mindsLoad, refusedOnShared, suites } from './suites.ts'
 
 const folder = path.join(import.meta.dirname, 'suites')
 
@@ -55,3 +55,17 @@ it.each(suites.filter(({ shared }) => shared === true))(
     expect(text).not.toMatch(/unschedulable\b.*[:=] *true|outsideHost\(\)|stage\.engine\(\)/)
   },
 )
+
+it('what loads the cluster is alone at length, and beside the others otherwise', () => {
+  const loading = suites.filter(({ laneAtLength }) => laneAtLength !== undefined)
+  expect(loading.map(({ name }) => name)).toEqual(['slate-autoscaling'])
+  for (const suite of loading)
+    expect([laneOf(suite, 'quick'), laneOf(suite, 'full')]).toEqual(['together', 'alone'])
+})
+
+it('who minds load is every suite that runs beside others and does not say otherwise', () => {
+  expect(['slate-probes', 'slate-schedules', 'smoke'].filter((name) => !mindsLoad(name))).toEqual([])
+  expect(['slate-autoscaling', 'slate-job-rules', 'canary', 'gpu'].filter((name) => mindsLoad(name))).toEqual(
+    [],
+  )
+})

@@ -1,3 +1,4 @@
+import type { Profile } from './harness/profile.ts'
 import { refersTo } from './harness/reference.ts'
 
 /** When a suite may run: `first` before all others, `together` beside others, `alone` because it loads or disturbs the cluster. */
@@ -17,6 +18,13 @@ export interface Suite {
   /** The system it is about; absent when it holds for every cluster. */
   system?: string
   lane: Lane
+  /** Its lane in the profile `full`, where that is another. */
+  laneAtLength?: Lane
+  /**
+   * Whether its tests run also while another suite loads the cluster (`whileQuiet`): they wait for a clock or ask the API, neither hurry nor
+   * compute. Others of the lane `together` wait for the end of the load.
+   */
+  duringLoad?: true
   /** The smallest profile it belongs to; `named` runs only when somebody asks for it. */
   profile: 'quick' | 'full' | 'named'
   /**
@@ -29,6 +37,8 @@ export interface Suite {
 }
 
 const slate = { system: 'slate', lane: 'together', profile: 'quick', shared: true, canaries: true } as const
+/** Of SLATE, and not disturbed by load. */
+const waiting = { ...slate, duringLoad: true } as const
 const slateAtLength = { ...slate, profile: 'full', canaries: false } as const
 
 const zones = { system: 'zones', lane: 'together', profile: 'quick', shared: true, canaries: false } as const
@@ -36,7 +46,10 @@ const zones = { system: 'zones', lane: 'together', profile: 'quick', shared: tru
 /** Why what asks a machine outside the cluster, or a pod that has no client, cannot be tried where nodes are not ours. */
 const outsideHost = 'it puts a machine on the network of the nodes and routes into them'
 
-/** Every suite there is, the longest of a lane first. */
+/**
+ * Every suite there is, in the order in which those of a lane begin. First what takes long before the load of slate-autoscaling begins, then
+ * what runs beside it, then what waits for its end; of each the longest first.
+ */
 export const suites: readonly Suite[] = [
   {
     name: 'canary',
@@ -46,13 +59,34 @@ export const suites: readonly Suite[] = [
     shared: true,
     canaries: false,
   },
-  { ...slate, name: 'slate-job-rules', about: 'overlap, suspension, late starts and time zone of CronJobs' },
+  {
+    ...slate,
+    name: 'slate-autoscaling',
+    about: 'autoscalers under real load, to the maximum and back',
+    laneAtLength: 'alone',
+    duringLoad: true,
+    shared: [
+      { test: 'at work', why: 'it loads the nodes for minutes, until every autoscaler is at its maximum' },
+    ],
+  },
+  {
+    ...waiting,
+    name: 'slate-job-rules',
+    about: 'overlap, suspension, late starts and time zone of CronJobs',
+  },
   { ...slate, name: 'slate-jobs', about: 'every CronJob by hand, and what it leaves', canaries: false },
-  { ...slate, name: 'slate-storage', about: 'claims, volumes, bytes that survive a pod' },
-  { ...slate, name: 'slate-schedules', about: 'CronJobs run when they should' },
-  { ...slate, name: 'slate-websocket', about: 'a WebSocket that is silent while routes come and go' },
   { ...slate, name: 'slate-preload', about: 'the preload Job: waits, makes the models, retries, goes away' },
   { ...slate, name: 'slate-probes', about: 'health probes: what they say, and what they do' },
+  { ...slate, name: 'slate-storage', about: 'claims, volumes, bytes that survive a pod' },
+  { ...waiting, name: 'slate-websocket', about: 'a WebSocket that is silent while routes come and go' },
+  { ...waiting, name: 'slate-job-limits', about: 'deadline, retries and history of scheduled runs' },
+  { ...waiting, name: 'slate-configuration', about: 'ConfigMaps, Secrets and what reaches the containers' },
+  { ...waiting, name: 'slate-access', about: 'what each ServiceAccount may do, and nothing else' },
+  { ...waiting, name: 'slate-discovery', about: 'Services, endpoints, names, metrics' },
+  { ...waiting, name: 'slate-pod-security', about: 'what pods may be, and the rights of those that run' },
+  { ...slate, name: 'slate-schedules', about: 'CronJobs run when they should' },
+  { ...slate, name: 'slate-policies', about: 'policies as objects, coming and going, and as generated' },
+  { ...slate, name: 'slate-rollout', about: 'rolling updates without a lost request, rollback' },
   {
     name: 'smoke',
     about: 'SLATE and every add-on answer',
@@ -61,9 +95,6 @@ export const suites: readonly Suite[] = [
     shared: true,
     canaries: false,
   },
-  { ...slate, name: 'slate-policies', about: 'policies as objects, coming and going, and as generated' },
-  { ...slate, name: 'slate-rollout', about: 'rolling updates without a lost request, rollback' },
-  { ...slate, name: 'slate-job-limits', about: 'deadline, retries and history of scheduled runs' },
   {
     ...slate,
     name: 'slate-reachability',
@@ -78,7 +109,6 @@ export const suites: readonly Suite[] = [
       { test: 'pods that are seldom there › a pod of the job', why: outsideHost },
     ],
   },
-  { ...slate, name: 'slate-configuration', about: 'ConfigMaps, Secrets and what reaches the containers' },
   { ...slate, name: 'slate-ingress', about: 'what each annotation of the ingress does' },
   {
     ...slate,
@@ -102,9 +132,6 @@ export const suites: readonly Suite[] = [
       },
     ],
   },
-  { ...slate, name: 'slate-access', about: 'what each ServiceAccount may do, and nothing else' },
-  { ...slate, name: 'slate-discovery', about: 'Services, endpoints, names, metrics' },
-  { ...slate, name: 'slate-pod-security', about: 'what pods may be, and the rights of those that run' },
   { ...slate, name: 'slate-routing', about: 'edges of the ingress paths, methods, hosts' },
   { ...slate, name: 'slate-gpu', about: 'who of SLATE has a GPU, and who has none' },
   {
@@ -126,15 +153,6 @@ export const suites: readonly Suite[] = [
   { ...zones, name: 'zones-model-server', about: 'what the brain serves, and that it says what it is' },
   { ...zones, name: 'zones-volumes', about: 'models and prompts: read-only, the same for several pods' },
   { ...zones, name: 'zones-document', about: "the document's own commands for looking" },
-  {
-    ...slate,
-    name: 'slate-autoscaling',
-    about: 'autoscalers under real load, to the maximum and back',
-    lane: 'alone',
-    shared: [
-      { test: 'at work', why: 'it loads the nodes for minutes, until every autoscaler is at its maximum' },
-    ],
-  },
   {
     ...zones,
     name: 'zones-monitoring',
@@ -254,6 +272,16 @@ export const suites: readonly Suite[] = [
 
 /** File of a suite, relative to e2e/. */
 export const fileOf = (suite: string): string => `suites/${suite}.e2e.test.ts`
+
+/** Where a suite runs in a profile. */
+export const laneOf = ({ lane, laneAtLength = lane }: Suite, profile: Profile): Lane =>
+  profile === 'full' ? laneAtLength : lane
+
+/** Whether tests of a suite wait while another suite loads the cluster. */
+export function mindsLoad(suite: string, all: readonly Suite[] = suites): boolean {
+  const { lane, duringLoad } = all.find(({ name }) => name === suite) ?? {}
+  return lane === 'together' && duringLoad === undefined
+}
 
 /** Why a test is not run on a cluster on which others work; undefined where it is. */
 export function refusedOnShared(

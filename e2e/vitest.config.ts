@@ -10,19 +10,20 @@ import { describeEnvironment } from './report/environment.ts'
 import { reportTo } from './report/reporter.ts'
 import { reportVariable } from './report/run-report.ts'
 import { DeclaredOrder } from './run/declared-order.ts'
-import { fileOf, refusedOnShared, suites, type Lane } from './suites.ts'
+import { fileOf, laneOf, refusedOnShared, suites, type Lane } from './suites.ts'
 
 const choice = choiceFromEnvironment()
-const shared = profileOf() === 'shared'
+const profile = profileOf()
+const shared = profile === 'shared'
 
-/** Suites that run beside each other; they wait more than they compute. */
-const atOnce = 4
+/** Suites that run beside each other; with six two processors are busy nine tenths of the time, and nothing is gained by more. */
+const atOnce = 6
 
 const lane = (name: Lane, groupOrder: number, maxWorkers: number) => ({
   extends: true as const,
   test: {
     name,
-    include: suites.filter((suite) => suite.lane === name).map((suite) => fileOf(suite.name)),
+    include: suites.filter((suite) => laneOf(suite, profile) === name).map((suite) => fileOf(suite.name)),
     maxWorkers,
     sequence: { groupOrder },
   },
@@ -36,13 +37,15 @@ export default defineConfig({
     sequence: { sequencer: DeclaredOrder },
     // Threads hear no signal of the terminal: the run ends in good order when it is interrupted.
     pool: 'threads',
+    // Suites share the modules of the harness; each is loaded once for a worker.
+    isolate: false,
     // No blind retry: a test that passes only the second time is not green.
     retry: 0,
     testTimeout: 180_000,
     hookTimeout: 180_000,
     teardownTimeout: 60_000,
     setupFiles: ['harness/evidence-on-failure.ts'],
-    ...(shared ? { runner: 'run/shared-runner.ts' } : {}),
+    runner: shared ? 'run/shared-runner.ts' : 'run/turn-runner.ts',
     reporters: [
       reportTo({
         directory: process.env[reportVariable] ?? path.join(choice.paths.stateDir, 'e2e-report'),

@@ -27,6 +27,8 @@ export interface ProbePodOptions {
   runtimeClassName?: string
   /** CPU that it asks for, so little that many fit; a LimitRange may want more. */
   cpu?: string
+  /** PriorityClass; by default none. */
+  priorityClassName?: string
   signal: AbortSignal
   /** How long scheduling and starting may take, milliseconds. */
   timeoutMs?: number
@@ -55,17 +57,21 @@ export interface ClientOptions {
   signal: AbortSignal
 }
 
-/** The smallest container that SLATE's LimitRange lets in (000 LimitRange Defaults). */
-export const leastCpuOfSlate = '50m'
+/**
+ * For a pod in SLATE's namespace: the least CPU that its LimitRange lets in, and the class of SLATE's own pods, none of which then takes its
+ * place on a full node (000 LimitRange Defaults, Priority Classes).
+ */
+export const placeInSlate = { cpu: '50m', priorityClassName: 'slate-standard-priority' } as const
 
 /** The pod's manifest; fits the Pod Security level `restricted`. */
 export function probePodManifest(
   options: Pick<
     ProbePodOptions,
-    'namespace' | 'runId' | 'name' | 'labels' | 'claims' | 'runtimeClassName' | 'cpu'
+    'namespace' | 'runId' | 'name' | 'labels' | 'claims' | 'runtimeClassName' | 'cpu' | 'priorityClassName'
   >,
 ): KubeObject {
-  const { namespace, runId, name, labels = {}, claims = {}, runtimeClassName, cpu = '10m' } = options
+  const { namespace, runId, name, labels = {}, claims = {}, cpu = '10m' } = options
+  const { runtimeClassName, priorityClassName } = options
   const mounted = Object.entries(claims).map(([claim, mountPath], index) => ({
     volume: { name: `claim-${String(index)}`, persistentVolumeClaim: { claimName: claim } },
     mount: { name: `claim-${String(index)}`, mountPath },
@@ -76,6 +82,7 @@ export function probePodManifest(
     metadata: { name, namespace, labels: { [runLabel]: runId, ...labels } },
     spec: {
       ...(runtimeClassName === undefined ? {} : { runtimeClassName }),
+      ...(priorityClassName === undefined ? {} : { priorityClassName }),
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       terminationGracePeriodSeconds: 0,

@@ -13,6 +13,7 @@ import {
 } from './autoscaler.ts'
 import { consistently } from './consistently.ts'
 import { eventually } from './eventually.ts'
+import { whileQuiet } from './load-turn.ts'
 import type { Load } from './load.ts'
 import { requireSamples } from './metrics-samples.ts'
 import { observe, pointsOf, type Observation } from './observe.ts'
@@ -62,7 +63,8 @@ type Eyes = ScalingSight & AsyncDisposable
 
 /**
  * The story of an autoscaler: samples of every pod, quiet at the minimum, load until the maximum is there and ready, more load that changes
- * nothing, and back to the minimum when the load ends. The series goes into the record, also that of a run that failed.
+ * nothing, and back to the minimum when the load ends. Tests that mind load wait while there is some (`whileQuiet`). The series goes into the
+ * record, also that of a run that failed.
  * @throws NotProven when there are no samples, when the load cannot be measured, or when the node has no room for the pods;
  * ExpectationFailed when the autoscaler does something else; CheckBroke when the load or the twin is not what it should be
  */
@@ -74,7 +76,7 @@ export async function runScaling(
   signal: AbortSignal,
 ): Promise<ScalingRun> {
   const { row, deployment, twin, load } = subject
-  const { min, max } = row
+  const { min } = row
   const [before] = await kube.list(queryOf(autoscalerRef(deployment.namespace, subject.autoscaler)), signal)
   if (!before) throw new ExpectationFailed(`There is no autoscaler ${subject.autoscaler}.`)
   await using eyes = await open(kube, subject, signal)
@@ -105,58 +107,11 @@ export async function runScaling(
       signal,
     )
 
-    const began = mark('load begins')
-    const full = pace.load * max * (row.utilization['cpu'] ?? 0) * 0.01 * subject.requestMillicores
-    await load.set(full, signal)
-    await answered(load, signal)
-    const first = await replicas
-      .until(`${row.target} gets more pods`, ({ wanted }) => atMost(max, wanted, wanted > min), {
-        timeoutMs: pace.firstStepMs,
-        signal,
-      })
-      .catch((error: unknown) => explain(kube, subject, error, signal))
-    const raisedMs = firstAsking(eyes, row, began, (asked, now) => asked > now) ?? first.atMs
-    const reaches = (what: string, ok: (state: ReplicaState) => boolean) =>
-      replicas
-        .until(
-          what,
-          (state) => ({
-            ...atMost(max, state.wanted, ok(state)),
-            seen: `${String(state.wanted)} replicas wanted, ${String(state.ready)} ready, of ${String(max)}`,
-          }),
-          { timeoutMs: pace.maximumMs, signal },
-        )
-        .catch((error: unknown) => explain(kube, subject, error, signal))
-    await reaches(`${row.target} reaches its maximum`, ({ wanted }) => wanted === max)
-
-    const usual = await usedPercent(kube, twin, subject, signal)
-    mark('maximum, more load')
-    await load.set(full * pace.more, signal)
-    await Promise.all([
-      reaches(
-        `${row.target} is ready at its maximum`,
-        ({ wanted, ready }) => wanted === max && ready === max,
-      ),
-      autoscaler.until(`${row.name} says that it is limited`, judgeLimited, {
-        timeoutMs: measuredMs,
-        signal,
-      }),
-      // Half of what was added is enough to know that it is measured.
-      requireUsed(kube, subject, usual * (1 + (pace.more - 1) / 2), signal),
-    ])
-    mark('more load is measured')
-    await holds(
-      `${row.target} stays at its maximum`,
-      replicas,
-      ({ wanted }) => wanted === max,
-      pace.holdMs,
+    const loaded = await whileQuiet(
+      () => underLoad(kube, subject, { pace, eyes, record, mark, signal }),
       signal,
     )
-    const twinPercent = await usedPercent(kube, twin, subject, signal)
-    record.facts.push({ name: 'requests', value: await load.tally(signal) })
-
-    const ended = mark('load ends')
-    await load.set(0, signal)
+    const { began, ended, raisedMs, twinPercent } = loaded
     const back = await replicas.until(
       `${row.target} goes back to its minimum`,
       ({ wanted, ready }) => ({
@@ -188,6 +143,76 @@ export async function runScaling(
   } finally {
     record.series = [...(record.series ?? []), ...scalingPlots(eyes, row, marks)]
   }
+}
+
+interface Watched {
+  pace: ScalingPace
+  eyes: Eyes
+  record: TestRecord
+  /** Puts a moment into the plot, with its name, and returns it. */
+  mark: (text: string) => number
+  signal: AbortSignal
+}
+
+/** From the first load to its end: to the maximum, and not beyond with more of it. */
+async function underLoad(
+  kube: KubeClient,
+  subject: ScalingSubject,
+  { pace, eyes, record, mark, signal }: Watched,
+): Promise<{ began: number; ended: number; raisedMs: number; twinPercent: number }> {
+  const { row, twin, load } = subject
+  const { autoscaler, replicas } = eyes
+  const { min, max } = row
+  const began = mark('load begins')
+  const full = pace.load * max * (row.utilization['cpu'] ?? 0) * 0.01 * subject.requestMillicores
+  await load.set(full, signal)
+  await answered(load, signal)
+  const first = await replicas
+    .until(`${row.target} gets more pods`, ({ wanted }) => atMost(max, wanted, wanted > min), {
+      timeoutMs: pace.firstStepMs,
+      signal,
+    })
+    .catch((error: unknown) => explain(kube, subject, error, signal))
+  const raisedMs = firstAsking(eyes, row, began, (asked, now) => asked > now) ?? first.atMs
+  const reaches = (what: string, ok: (state: ReplicaState) => boolean) =>
+    replicas
+      .until(
+        what,
+        (state) => ({
+          ...atMost(max, state.wanted, ok(state)),
+          seen: `${String(state.wanted)} replicas wanted, ${String(state.ready)} ready, of ${String(max)}`,
+        }),
+        { timeoutMs: pace.maximumMs, signal },
+      )
+      .catch((error: unknown) => explain(kube, subject, error, signal))
+  await reaches(`${row.target} reaches its maximum`, ({ wanted }) => wanted === max)
+
+  const usual = await usedPercent(kube, twin, subject, signal)
+  mark('maximum, more load')
+  await load.set(full * pace.more, signal)
+  await Promise.all([
+    reaches(`${row.target} is ready at its maximum`, ({ wanted, ready }) => wanted === max && ready === max),
+    autoscaler.until(`${row.name} says that it is limited`, judgeLimited, {
+      timeoutMs: measuredMs,
+      signal,
+    }),
+    // Half of what was added is enough to know that it is measured.
+    requireUsed(kube, subject, usual * (1 + (pace.more - 1) / 2), signal),
+  ])
+  mark('more load is measured')
+  await holds(
+    `${row.target} stays at its maximum`,
+    replicas,
+    ({ wanted }) => wanted === max,
+    pace.holdMs,
+    signal,
+  )
+  const twinPercent = await usedPercent(kube, twin, subject, signal)
+  record.facts.push({ name: 'requests', value: await load.tally(signal) })
+
+  const ended = mark('load ends')
+  await load.set(0, signal)
+  return { began, raisedMs, twinPercent, ended }
 }
 
 async function open(kube: KubeClient, subject: ScalingSubject, signal: AbortSignal): Promise<Eyes> {

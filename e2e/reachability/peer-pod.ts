@@ -20,6 +20,8 @@ export interface PeerOptions {
   ports?: readonly PodPort[]
   /** Request of processor; little, so that a small node has room for all. A LimitRange may ask for more. */
   cpu?: string
+  /** PriorityClass; by default none. */
+  priorityClassName?: string
   /** As the specification knows it; as the cluster does without this. */
   stated?: End
   signal: AbortSignal
@@ -39,7 +41,14 @@ export function peerManifest(
   options: Omit<PeerOptions, 'cluster' | 'signal'> & { runId: string; command: readonly string[] },
 ): KubeObject {
   const { namespace, runId, name, labels = {}, image, ports = [], cpu = '5m', command } = options
-  const manifest = probePodManifest({ namespace, runId, name, labels })
+  const { priorityClassName } = options
+  const manifest = probePodManifest({
+    namespace,
+    runId,
+    name,
+    labels,
+    ...(priorityClassName === undefined ? {} : { priorityClassName }),
+  })
   const [probe] = (manifest['spec'] as { containers: KubeObject[] }).containers
   const first = ports[0]
   if (ports.some(({ containerPort }) => containerPort < 1024)) {

@@ -1,12 +1,13 @@
-import { TestRunner, type RunnerTask, type RunnerTestFile } from 'vitest'
+import type { RunnerTask, RunnerTestFile } from 'vitest'
 import path from 'node:path'
 import { refusedOnShared } from '../suites.ts'
+import TurnRunner from './turn-runner.ts'
 
 /**
  * Runs the tests that are safe on a cluster on which others work, and of the others nothing, not even the set-up of a suite that has no safe
  * test. Why each is left out the report says (`refusedOnShared`).
  */
-export default class SharedRunner extends TestRunner {
+export default class SharedRunner extends TurnRunner {
   onCollected(files: RunnerTestFile[]): void {
     for (const file of files) leaveOut(file, path.basename(file.filepath, '.e2e.test.ts'), [])
   }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { jobComplete } from '../../bootstrap/kube/conditions/job-complete.ts'
 import { attach, choiceFromEnvironment, type Cluster } from '../harness/cluster.ts'
 import { eventually } from '../harness/eventually.ts'
-import { leastCpuOfSlate, startProbePod, type ProbePod } from '../harness/probe-pod.ts'
+import { placeInSlate, startProbePod, type ProbePod } from '../harness/probe-pod.ts'
 import { manualJob } from '../harness/cron-twin.ts'
 import { recordOf } from '../harness/record.ts'
 import { readContract } from '../../manifests/slate/contract.ts'
@@ -31,7 +31,7 @@ beforeAll(async () => {
     await startProbePod({
       kube: cluster.kube,
       namespace: slate.namespace,
-      cpu: leastCpuOfSlate,
+      ...placeInSlate,
       runId: cluster.runId,
       name: `e2e-jobs-${cluster.runId}-${randomBytes(2).toString('hex')}`,
       labels: { 'app.kubernetes.io/part-of': slate.partOf, 'app.kubernetes.io/component': 'e2e-client' },

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { readContract } from '../../manifests/slate/contract.ts'
 import { requireCanary } from '../harness/canaries.ts'
 import { attach, choiceFromEnvironment, type Cluster } from '../harness/cluster.ts'
-import { leastCpuOfSlate, startProbePod } from '../harness/probe-pod.ts'
+import { placeInSlate, startProbePod } from '../harness/probe-pod.ts'
 import { recordOf } from '../harness/record.ts'
 import { runLabel } from '../harness/run-id.ts'
 import { requireSlate } from '../harness/slate.ts'
@@ -265,7 +265,7 @@ describe.concurrent('pods that are seldom there', () => {
           name: `e2e-${job.job}`,
           image,
           labels: labelsOfJob(objects, job),
-          cpu: contract.limitRange.min.cpu,
+          ...placeInSlate,
           ports: [{ containerPort: 8080 }],
           stated: job.stated,
           signal,
@@ -318,7 +318,7 @@ describe.concurrent('pods that are seldom there', () => {
         kube,
         runId,
         namespace,
-        cpu: leastCpuOfSlate,
+        ...placeInSlate,
         name: `debug-${runId}-${randomBytes(2).toString('hex')}`,
         signal,
       })

@@ -8,7 +8,7 @@ import { describeHttp, request } from '../harness/http-client.ts'
 import { judgeIdentity } from '../harness/identity.ts'
 import type { Look } from '../harness/look.ts'
 import { createNamespace } from '../harness/namespace.ts'
-import { leastCpuOfSlate, probePort, startProbePod, type ProbePod } from '../harness/probe-pod.ts'
+import { placeInSlate, probePort, startProbePod, type ProbePod } from '../harness/probe-pod.ts'
 import type { ConnectOutcome } from '../harness/probe-script.ts'
 import { recordOf } from '../harness/record.ts'
 import { readSlateContract, requireSlate } from '../harness/slate.ts'
@@ -180,7 +180,7 @@ describe('inside the cluster', () => {
     return startProbePod({
       kube: cluster.kube,
       namespace: slate.namespace,
-      cpu: leastCpuOfSlate,
+      ...placeInSlate,
       runId: cluster.runId,
       name: `e2e-client-${cluster.runId}-${randomBytes(2).toString('hex')}`,
       labels: { 'app.kubernetes.io/part-of': slate.partOf, 'app.kubernetes.io/component': 'e2e-client' },
@@ -253,7 +253,7 @@ describe('inside the cluster', () => {
   })
 })
 
-describe('network', () => {
+describe.concurrent('network', () => {
   /** Two namespaces: a guarded server in one; a client and a server of its own in the other. */
   async function pair(stack: AsyncDisposableStack, signal: AbortSignal) {
     const { kube, runId } = cluster
@@ -393,7 +393,7 @@ describe('network', () => {
   })
 })
 
-describe('storage', () => {
+describe.concurrent('storage', () => {
   it('a claim keeps its bytes over a new pod', async ({ task, signal }) => {
     const { kube, runId } = cluster
     await using space = await createNamespace({ kube, runId, purpose: 'storage', signal })
@@ -427,7 +427,7 @@ describe('storage', () => {
   })
 })
 
-describe('metrics', () => {
+describe.concurrent('metrics', () => {
   it('kubectl top has a sample for every node and every pod of SLATE that is a minute old', async ({
     task,
     signal,

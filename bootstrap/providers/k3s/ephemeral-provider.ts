@@ -12,6 +12,7 @@ import { requireIngressPorts } from '../../host/ingress-ports.ts'
 import type { Paths } from '../../plan/options.ts'
 import { nodeNames } from '../../plan/plan.ts'
 import { throwIfAborted } from '../../process/run-command.ts'
+import { untilAborted } from '../../process/until-aborted.ts'
 import type { StepRun } from '../../steps/step.ts'
 import { requireNodeImage } from '../cluster-image.ts'
 import { controlPlaneFirst } from '../found-nodes.ts'
@@ -180,6 +181,7 @@ export function createEphemeralProvider(options: EphemeralProviderOptions): Ephe
       throwIfAborted(run.signal)
       const starting = container.start()
       starts.push(starting)
+      // What was begun goes on until its container is removed.
       const started: StartedTestContainer = await untilAborted(starting, run.signal)
       if (flavour === 'k3s-compatible')
         await untilAborted(completed, AbortSignal.any([run.signal, AbortSignal.timeout(startMs)]))
@@ -329,22 +331,4 @@ async function loadTestcontainers(socket: string): Promise<Testcontainers> {
     }
   }
   return { GenericContainer, Wait, ...k3s }
-}
-
-/** @throws LocalCloudError INTERRUPTED as soon as the signal aborts; the work goes on until its container is removed */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  work.catch(() => undefined)
-  throwIfAborted(signal)
-  let stop: () => void = () => undefined
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => {
-      reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'))
-    }
-    signal.addEventListener('abort', stop, { once: true })
-  })
-  try {
-    return await Promise.race([work, aborted])
-  } finally {
-    signal.removeEventListener('abort', stop)
-  }
 }
