@@ -6,6 +6,7 @@ import type { KubeObject } from '../bootstrap/kube/client.ts'
 import { attach, choiceFromEnvironment, clusterVariables } from '../e2e/harness/cluster.ts'
 import { duration } from '../e2e/harness/look.ts'
 import { runId } from '../e2e/harness/run-id.ts'
+import { sweep } from '../e2e/harness/sweep.ts'
 import { CheckBroke } from '../e2e/harness/verdict.ts'
 import { systemAsUpHasIt } from '../e2e/harness/slate-objects.ts'
 import { equivalent, mutations } from '../e2e/mutations/catalogue.ts'
@@ -115,6 +116,7 @@ async function main(): Promise<number> {
     say(`=== ${result.outcome.toUpperCase()} after ${duration(result.durationMs)}: ${result.why}`)
     write(results)
   }
+  await sweep(cluster.kube, cluster.runId, AbortSignal.timeout(60_000))
   const changed = (await Promise.all([...rendered.keys()].map((system) => differences(name, system)))).join(
     '',
   )

@@ -3,16 +3,9 @@ import type { ApiConstructor, ApiType } from '@kubernetes/client-node'
 /** Makes a typed client of the Kubernetes client library: `api(CoreV1Api)`. */
 export type TypedClients = <T extends ApiType>(type: ApiConstructor<T>) => T
 
-const library = () => import('@kubernetes/client-node')
-
-/** Begins to load the library, half a second of this thread, for a caller who waits for something else first. */
-export function loadTypedClients(): void {
-  library().catch(() => undefined)
-}
-
 /** Typed clients for the current context of a kubeconfig text; nothing is sent. @throws Error when the text is no kubeconfig */
 export async function typedClients(kubeconfig: string): Promise<TypedClients> {
-  const { KubeConfig } = await library()
+  const { KubeConfig } = await import('@kubernetes/client-node')
   const config = new KubeConfig()
   config.loadFromString(kubeconfig)
   return (type) => config.makeApiClient(type)

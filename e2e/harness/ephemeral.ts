@@ -1,4 +1,7 @@
 import { rm } from 'node:fs/promises'
+// Only for their loading, a second of this thread, which is to be over before the first start; who uses them imports them late, for commands that do not.
+import '@kubernetes/client-node'
+import '@testcontainers/k3s'
 import { freePort } from '../../bootstrap/host/free-port.ts'
 import { LocalCloudError } from '../../bootstrap/errors/local-cloud-error.ts'
 import { ephemeralCluster, type EphemeralCluster } from './ephemeral-cluster.ts'

@@ -1,6 +1,6 @@
 import { LocalCloudError } from '../../bootstrap/errors/local-cloud-error.ts'
 import { freePort } from '../../bootstrap/host/free-port.ts'
-import { loadTypedClients, typedClients } from '../../bootstrap/kube/typed-clients.ts'
+import { typedClients } from '../../bootstrap/kube/typed-clients.ts'
 import { parseUpOptions, type Paths, type UpOptions } from '../../bootstrap/plan/options.ts'
 import { createEphemeralProvider, sweepAbandoned } from '../../bootstrap/providers/k3s/ephemeral-provider.ts'
 import { ownCgroupV2 } from '../../bootstrap/providers/k3s/k3s-image.ts'
@@ -81,7 +81,6 @@ export async function makeEphemeral(
     ...(owner === undefined ? {} : { owner }),
   })
   provider.load()
-  loadTypedClients()
   ends.cluster.defer(() =>
     provider.delete(name, { signal: AbortSignal.timeout(stopMs), progress: () => undefined }),
   )

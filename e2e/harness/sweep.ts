@@ -33,8 +33,13 @@ export async function leftBy(kube: ConnectedKube, runId: string, signal: AbortSi
   ]
 }
 
-/** Deletes everything that a run made, the probes of this process included, waits until it is gone, and returns what there was. */
-export async function sweep(kube: ConnectedKube, runId: string, signal: AbortSignal): Promise<ObjectRef[]> {
+/** Deletes everything that a run made, the probes of this process included, waits until it is gone unless told not to, and returns what there was. */
+export async function sweep(
+  kube: ConnectedKube,
+  runId: string,
+  signal: AbortSignal,
+  { wait = true }: { wait?: boolean } = {},
+): Promise<ObjectRef[]> {
   const probes = (await ownProbeNamespaces(kube, signal)).map((name) => ({
     apiVersion: 'v1',
     kind: 'Namespace',
@@ -42,6 +47,6 @@ export async function sweep(kube: ConnectedKube, runId: string, signal: AbortSig
   }))
   const left = [...(await leftBy(kube, runId, signal)), ...probes]
   const stop = AbortSignal.any([signal, AbortSignal.timeout(goneMs)])
-  await Promise.all(left.map((ref) => kube.delete(ref, { signal: stop, wait: true, gracePeriodSeconds: 0 })))
+  await Promise.all(left.map((ref) => kube.delete(ref, { signal: stop, wait, gracePeriodSeconds: 0 })))
   return left
 }

@@ -15,7 +15,8 @@ const oneMs = 300_000
 
 /**
  * Makes one change on the cluster, runs the test that must catch it with its neighbours, judges, and puts everything back whatever happens.
- * `objects` are those of the overlay without any change, and stay as they are. The report of the run lies in `directory`.
+ * `objects` are those of the overlay without any change, and stay as they are. The report of the run lies in `directory`. What tests made is
+ * deleted, and perhaps not gone yet.
  * @throws LocalCloudError when the cluster could not be put back
  */
 export async function tryMutation(
@@ -60,7 +61,7 @@ export async function tryMutation(
     Reflect.deleteProperty(process.env, mutationVariable)
     await restore(cluster.kube, before, after, AbortSignal.timeout(oneMs))
     if (mutation.settleMs !== undefined) await delay(mutation.settleMs)
-    await sweep(cluster.kube, cluster.runId, AbortSignal.timeout(60_000))
+    await sweep(cluster.kube, cluster.runId, AbortSignal.timeout(60_000), { wait: false })
   }
 }
 
