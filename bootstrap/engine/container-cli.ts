@@ -117,15 +117,13 @@ export function containerCli(dialect: CliDialect): Engine {
     }
   }
 
-  async function inspectImages(ids: readonly string[], signal: AbortSignal): Promise<ImageInfo[]> {
-    const output = await call(['image', 'inspect', ...ids], signal)
-    return (JSON.parse(output.stdout) as InspectedImage[]).map((image) => ({
+  const readImages = ({ stdout }: CommandOutput): ImageInfo[] =>
+    (JSON.parse(stdout) as InspectedImage[]).map((image) => ({
       id: withAlgorithm(image.Id),
       refs: image.RepoTags ?? [],
       labels: image.Config?.Labels ?? image.Labels ?? {},
       ...(image.Size === undefined ? {} : { bytes: image.Size }),
     }))
-  }
 
   const removeContainer = (container: string, signal: AbortSignal) =>
     callUnlessGone(['rm', '--force', ...dialect.removeFlags, '--volumes', container], signal)
@@ -181,7 +179,8 @@ export function containerCli(dialect: CliDialect): Engine {
     },
 
     async inspectImage(ref, signal) {
-      return (await engine.imageExists(ref, signal)) ? (await inspectImages([ref], signal))[0] : undefined
+      const output = await callUnlessGone(['image', 'inspect', ref], signal)
+      return output && readImages(output)[0]
     },
 
     async pull(ref, { timeoutMs, signal }) {
@@ -237,7 +236,7 @@ export function containerCli(dialect: CliDialect): Engine {
     async listImages(label, signal) {
       const output = await call(['images', '--quiet', '--no-trunc', '--filter', `label=${label}`], signal)
       const ids = [...new Set(words(output.stdout))]
-      return ids.length === 0 ? [] : inspectImages(ids, signal)
+      return ids.length === 0 ? [] : readImages(await call(['image', 'inspect', ...ids], signal))
     },
 
     async build(spec: BuildSpec, signal) {

@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises'
-// Only for their loading, a second of this thread, which is to be over before the first start; who uses them imports them late, for commands that do not.
-import '@kubernetes/client-node'
+// Only to be loaded before the first start; the provider imports it late, for commands that make no such cluster.
 import '@testcontainers/k3s'
 import { freePort } from '../../bootstrap/host/free-port.ts'
 import { LocalCloudError } from '../../bootstrap/errors/local-cloud-error.ts'
+import { loadTypedClients } from '../../bootstrap/kube/typed-clients.ts'
 import { ephemeralCluster, type EphemeralCluster } from './ephemeral-cluster.ts'
 import { ownFolder, requireFolderSpace, sweepFolders } from './ephemeral-folder.ts'
 import { ephemeralName, type EphemeralOptions } from './ephemeral-values.ts'
@@ -12,6 +12,9 @@ import { shareEphemeral } from './shared-ephemeral.ts'
 
 export type { EphemeralCluster } from './ephemeral-cluster.ts'
 export type { EphemeralOptions } from './ephemeral-values.ts'
+
+// Each library takes half a second of this thread, which is over when the first cluster is asked for.
+loadTypedClients()
 
 /**
  * Starts a cluster of k3s containers through @testcontainers/k3s, with add-ons and a system where they are asked for, all of it proven as `up` does.

@@ -1,17 +1,17 @@
+import { rememberImages } from '../../bootstrap/engine/remember-images.ts'
 import { LocalCloudError } from '../../bootstrap/errors/local-cloud-error.ts'
 import { freePort } from '../../bootstrap/host/free-port.ts'
 import { typedClients } from '../../bootstrap/kube/typed-clients.ts'
-import { parseUpOptions, type Paths, type UpOptions } from '../../bootstrap/plan/options.ts'
+import { parseUpOptions, type UpOptions } from '../../bootstrap/plan/options.ts'
 import { createEphemeralProvider, sweepAbandoned } from '../../bootstrap/providers/k3s/ephemeral-provider.ts'
 import { ownCgroupV2 } from '../../bootstrap/providers/k3s/k3s-image.ts'
-import { packageRoot } from '../../bootstrap/state/package-root.ts'
-import { resolvePaths } from '../../bootstrap/state/paths.ts'
 import { prepareUp } from '../../bootstrap/steps/prepare-up.ts'
 import { realTools } from '../../bootstrap/steps/real-tools.ts'
 import { runSteps } from '../../bootstrap/steps/run-steps.ts'
 import { ingressUrl } from '../../bootstrap/steps/up-steps.ts'
 import { stopMs, type ThereIs } from './ephemeral-cluster.ts'
 import { useApi } from './shared-api.ts'
+import { ephemeralPaths } from './ephemeral-paths.ts'
 import { ephemeralValues, type EphemeralOptions } from './ephemeral-values.ts'
 
 /** How often other host ports are chosen because somebody took one of them before the cluster had it. */
@@ -28,12 +28,6 @@ export interface MakeEphemeral {
   owner?: number
   /** Gives a host port that is free now. */
   choosePort?: () => Promise<number>
-}
-
-/** Where things are for an ephemeral cluster with these files. */
-export function ephemeralPaths(stateDir: string, cacheDir?: string): Paths {
-  const usual = resolvePaths(packageRoot, {}, process.env, process.cwd())
-  return { ...usual, stateDir, cacheDir: cacheDir ?? usual.cacheDir }
 }
 
 /** What has to be ended: the connection to the engine's API when the cluster is made, or later; the cluster itself. May be one. */
@@ -65,7 +59,8 @@ export async function makeEphemeral(
     if (event.type === 'started') onProgress(event.title ?? '')
   }
   const first = realTools({ ...chosen, emit })
-  const engine = await first.openEngine(signal, onProgress)
+  const opened = await first.openEngine(signal, onProgress)
+  const engine = rememberImages(opened)
   const beginnings = [
     useApi(engine, signal).then((opened) => ends.connection.use(opened)),
     first.imageSource(chosen.images, engine, signal),
@@ -120,7 +115,7 @@ export async function makeEphemeral(
       kube: await session.kube(),
       api: await typedClients(kubeconfig),
       ingressUrl: ingressUrl(upOptions),
-      engine,
+      engine: opened,
       provider,
       folder: stateDir,
       timeoutMs,

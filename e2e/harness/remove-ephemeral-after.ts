@@ -4,7 +4,7 @@ import { openEngine } from '../../bootstrap/engine/detect-engine.ts'
 import { createEphemeralProvider } from '../../bootstrap/providers/k3s/ephemeral-provider.ts'
 import { lifeOf } from '../../bootstrap/state/lock-folder.mjs'
 import { stopMs } from './ephemeral-cluster.ts'
-import { ephemeralPaths } from './make-ephemeral.ts'
+import { ephemeralPaths } from './ephemeral-paths.ts'
 
 /** Which cluster is removed, and when. */
 export interface Watch {

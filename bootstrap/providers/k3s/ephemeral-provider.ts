@@ -23,14 +23,7 @@ import { requireNames } from '../require-names.ts'
 import { writeContainerLogs } from '../write-container-logs.ts'
 import { isAbandoned, ownLabels } from './ephemeral-owner.ts'
 import { k3sArguments } from './k3s-arguments.ts'
-import {
-  apiPort,
-  compatibleLines,
-  flavourOf,
-  ingressPorts,
-  kubeconfigInNode,
-  type K3sFlavour,
-} from './k3s-image.ts'
+import { apiPort, compatibleLines, flavourOf, ingressPorts, type K3sFlavour } from './k3s-image.ts'
 import { k3sKubeconfig } from './k3s-kubeconfig.ts'
 import { nodeInfo, providerLabel, roleLabel } from './k3s-nodes.ts'
 import { readyLine, startFailure, startState } from './k3s-start.ts'
@@ -110,7 +103,7 @@ export function createEphemeralProvider(options: EphemeralProviderOptions): Ephe
       )
       const server = started[0]
       if (server === undefined) throw new Error('a cluster without nodes')
-      kubeconfigs.set(name, await readKubeconfig(name, server.container, signal))
+      kubeconfigs.set(name, kubeconfigOf(name, server.container))
     } catch (error) {
       const cleanUp = AbortSignal.timeout(cleanUpMs)
       await remove(name, cleanUp)
@@ -232,13 +225,10 @@ export function createEphemeralProvider(options: EphemeralProviderOptions): Ephe
     return tag
   }
 
-  async function readKubeconfig(
-    name: string,
-    server: StartedTestContainer,
-    signal: AbortSignal,
-  ): Promise<string> {
-    const node = nodeNames(name, 1)[0]?.name ?? ''
-    const text = await runInNode(engine, node, ['cat', kubeconfigInNode], { signal })
+  /** The library has read it out of the node, and left its address for us. */
+  function kubeconfigOf(name: string, server: StartedTestContainer): string {
+    if (!('getKubeConfig' in server)) throw new Error('a server that is no K3sContainer')
+    const text = (server as k3sContainers.StartedK3sContainer).getKubeConfig()
     return k3sKubeconfig(text, name, `https://${server.getHost()}:${String(server.getMappedPort(apiPort))}`)
   }
 
