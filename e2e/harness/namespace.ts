@@ -1,9 +1,8 @@
 import { threadId } from 'node:worker_threads'
 import type { KubeClient, KubeObject } from '../../bootstrap/kube/client.ts'
 import { marksOf } from '../../bootstrap/existing/ours.ts'
-import { mutationOf } from '../mutations/changed.ts'
 import { choiceFromEnvironment } from './cluster.ts'
-import { keeps } from './keep.ts'
+import { hurries, keeps } from './keep.ts'
 import { rememberNamespace } from './namespace-evidence.ts'
 import { runLabel } from './run-id.ts'
 
@@ -20,7 +19,7 @@ export interface NamespaceOptions {
 
 /**
  * A namespace of one test. Leaving its scope (`await using`) deletes it with everything in it and waits until it is gone, unless the run
- * keeps what it makes. A run with a change on purpose does not wait: Kubernetes begins after 5 s only, and the runner looks at the end.
+ * keeps what it makes or is in a hurry (keep.ts).
  */
 export interface TestNamespace extends AsyncDisposable {
   name: string
@@ -61,7 +60,7 @@ export async function createNamespace(options: NamespaceOptions): Promise<TestNa
       if (keeps()) return
       await kube.delete(
         { apiVersion: 'v1', kind: 'Namespace', name },
-        { signal: AbortSignal.timeout(deletionTimeoutMs), wait: mutationOf() === undefined },
+        { signal: AbortSignal.timeout(deletionTimeoutMs), wait: !hurries() },
       )
     },
   }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { stamp } from '../../bootstrap/steps/objects.ts'
 import type { Cluster } from '../harness/cluster.ts'
+import { hurryVariable } from '../harness/keep.ts'
 import { patternOf, suiteOf } from '../harness/reference.ts'
 import { sweep } from '../harness/sweep.ts'
 import { runTests } from '../run/run-tests.ts'
@@ -46,6 +47,7 @@ export async function tryMutation(
     await applyChange(cluster.kube, before, after, signal)
     if (mutation.settleMs !== undefined) await delay(mutation.settleMs, undefined, { signal })
     process.env[mutationVariable] = name
+    process.env[hurryVariable] = '1'
     const references = [caughtBy, ...neighbours]
     const report = await runTests({
       suites: [...new Set(references.map(suiteOf))],
@@ -58,7 +60,7 @@ export async function tryMutation(
   } catch (error) {
     return result('broke', error instanceof Error ? error.message : String(error))
   } finally {
-    Reflect.deleteProperty(process.env, mutationVariable)
+    for (const variable of [mutationVariable, hurryVariable]) Reflect.deleteProperty(process.env, variable)
     await restore(cluster.kube, before, after, AbortSignal.timeout(oneMs))
     if (mutation.settleMs !== undefined) await delay(mutation.settleMs)
     await sweep(cluster.kube, cluster.runId, AbortSignal.timeout(60_000), { wait: false })
