@@ -22,7 +22,7 @@ export interface Suite {
   laneAtLength?: Lane
   /**
    * Whether its tests run also while another suite loads the cluster (`whileQuiet`): they wait for a clock or ask the API, neither hurry nor
-   * compute. Others of the lane `together` wait for the end of the load.
+   * compute. Others of the lane `together` wait for the end of the load. The suite that loads says so as well, or it would wait for itself.
    */
   duringLoad?: true
   /** The smallest profile it belongs to; `named` runs only when somebody asks for it. */

@@ -62,7 +62,7 @@ export async function makeEphemeral(
   const opened = await first.openEngine(signal, onProgress)
   const engine = rememberImages(opened)
   const beginnings = [
-    useApi(engine, signal).then((opened) => ends.connection.use(opened)),
+    useApi(engine, signal).then((used) => ends.connection.use(used)),
     first.imageSource(chosen.images, engine, signal),
     sweepAbandoned(engine, signal),
   ] as const

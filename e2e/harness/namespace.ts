@@ -2,7 +2,8 @@ import { threadId } from 'node:worker_threads'
 import type { KubeClient, KubeObject } from '../../bootstrap/kube/client.ts'
 import { marksOf } from '../../bootstrap/existing/ours.ts'
 import { choiceFromEnvironment } from './cluster.ts'
-import { hurries, keeps } from './keep.ts'
+import { hurries } from './hurry.ts'
+import { keeps } from './keep.ts'
 import { rememberNamespace } from './namespace-evidence.ts'
 import { runLabel } from './run-id.ts'
 
@@ -19,7 +20,7 @@ export interface NamespaceOptions {
 
 /**
  * A namespace of one test. Leaving its scope (`await using`) deletes it with everything in it and waits until it is gone, unless the run
- * keeps what it makes or is in a hurry (keep.ts).
+ * keeps what it makes or is in a hurry (hurry.ts).
  */
 export interface TestNamespace extends AsyncDisposable {
   name: string

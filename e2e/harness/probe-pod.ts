@@ -57,12 +57,6 @@ export interface ClientOptions {
   signal: AbortSignal
 }
 
-/**
- * For a pod in SLATE's namespace: the least CPU that its LimitRange lets in, and the class of SLATE's own pods, none of which then takes its
- * place on a full node (000 LimitRange Defaults, Priority Classes).
- */
-export const placeInSlate = { cpu: '50m', priorityClassName: 'slate-standard-priority' } as const
-
 /** The pod's manifest; fits the Pod Security level `restricted`. */
 export function probePodManifest(
   options: Pick<

@@ -107,11 +107,10 @@ export async function runScaling(
       signal,
     )
 
-    const loaded = await whileQuiet(
+    const { began, ended, raisedMs, twinPercent } = await whileQuiet(
       () => underLoad(kube, subject, { pace, eyes, record, mark, signal }),
       signal,
     )
-    const { began, ended, raisedMs, twinPercent } = loaded
     const back = await replicas.until(
       `${row.target} goes back to its minimum`,
       ({ wanted, ready }) => ({

@@ -13,6 +13,12 @@ export function requireSlate({ name, record }: Pick<Cluster, 'name' | 'record'>)
   }
 }
 
+/**
+ * For a pod in SLATE's namespace: the least CPU that its LimitRange lets in, and the class of SLATE's own pods, none of which then takes its
+ * place on a full node (000 LimitRange Defaults, Priority Classes).
+ */
+export const placeInSlate = { cpu: '50m', priorityClassName: 'slate-standard-priority' } as const
+
 const port = z.number().int().positive()
 
 /** The part of manifests/slate/contract.yaml that the suites use; more may stand there. */

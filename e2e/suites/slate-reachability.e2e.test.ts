@@ -4,10 +4,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { readContract } from '../../manifests/slate/contract.ts'
 import { requireCanary } from '../harness/canaries.ts'
 import { attach, choiceFromEnvironment, type Cluster } from '../harness/cluster.ts'
-import { placeInSlate, startProbePod } from '../harness/probe-pod.ts'
+import { startProbePod } from '../harness/probe-pod.ts'
 import { recordOf } from '../harness/record.ts'
 import { runLabel } from '../harness/run-id.ts'
-import { requireSlate } from '../harness/slate.ts'
+import { placeInSlate, requireSlate } from '../harness/slate.ts'
 import { CheckBroke, NotProven } from '../harness/verdict.ts'
 import {
   apiServerTargets,

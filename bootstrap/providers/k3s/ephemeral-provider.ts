@@ -38,7 +38,7 @@ export interface EphemeralProviderOptions {
 }
 
 export interface EphemeralProvider extends ClusterProvider {
-  /** Begins to load the library, half a second of this thread, for a caller who waits for something else first. */
+  /** Begins to load the library, where that is not done, and to find its engine, for a caller who waits for something else first. */
   load(): void
 }
 
