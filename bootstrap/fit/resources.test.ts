@@ -30,12 +30,12 @@ const rows = (system: KubeObject[], more: Partial<FitInput> = {}): string[] =>
 
 describe('fit', () => {
   it('is content with what the machine has, to the last core beside the control plane', () => {
-    expect(judge([deployment('a', 2, { cpu: '675m', memory: '1Gi' })])).toEqual({
+    expect(judge([deployment('a', 1, { cpu: '1575m', memory: '2Gi' })])).toEqual({
       shortages: [],
       cores: 2,
       memory: 2 * gib + 100 * 2 ** 20,
     })
-    expect(rows([deployment('a', 2, { cpu: '676m' })])[0]).toContain('the machine has 2 cores')
+    expect(rows([deployment('a', 1, { cpu: '1576m' })])[0]).toContain('the machine has 2 cores')
   })
 
   it('tells who asks for most when it is too much', () => {
@@ -45,7 +45,7 @@ describe('fit', () => {
     ]
     const addons = [deployment('addon', 1, { cpu: '200m' })]
     expect(rows(system, { addons })).toEqual([
-      'all pods together | 3.95 cores (the system 3.1 cores, add-ons 0.2 cores, the control plane 0.65 cores) | the machine has 2 cores',
+      'all pods together | 3.73 cores (the system 3.1 cores, add-ons 0.2 cores, the control plane 0.43 cores) | the machine has 2 cores',
       'Deployment slate/large | 3 cores, 3 pods | ',
       'Deployment slate/small | 0.1 cores | ',
       'all pods together | 12.1 GiB (the system 12.0 GiB, add-ons 0.0 GiB, the control plane 0.1 GiB) | the machine has 8.0 GiB',
@@ -67,7 +67,7 @@ describe('fit', () => {
     ['the stated replicas, not the autoscaler’s', deployment('a', 2, { cpu: '1' }), 2],
   ])('counts %s', (_, one, cores) => {
     const nodes = [node, node, node]
-    expect(judge([one], { nodes, machine: { cores: 99, memory: 99 * gib } }).cores).toBeCloseTo(0.65 + cores)
+    expect(judge([one], { nodes, machine: { cores: 99, memory: 99 * gib } }).cores).toBeCloseTo(0.425 + cores)
   })
 
   it('fills in what the limit range of the namespace gives', () => {
@@ -77,7 +77,7 @@ describe('fit', () => {
         { type: 'Pod' },
       ],
     })
-    expect(judge([range, deployment('a', 10, {})]).cores).toBeCloseTo(1.65)
+    expect(judge([range, deployment('a', 10, {})]).cores).toBeCloseTo(1.425)
   })
 
   it('finds a device that no node has, also for what runs by a schedule', () => {

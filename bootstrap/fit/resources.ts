@@ -1,5 +1,6 @@
 import type { KubeObject } from '../kube/client.ts'
 import { listOf, podTemplateOf, type PodTemplate } from '../manifests/pod-template.ts'
+import { controlPlaneRequests } from './control-plane.ts'
 import { add, amounts, podRequests, type Amounts, type ContainerDefaults } from './pod-requests.ts'
 import type { Shortage } from './shortage.ts'
 
@@ -15,7 +16,7 @@ export interface FitInput {
   addons: readonly KubeObject[]
   /** Cores and bytes of the machine that all nodes share, or of the nodes where each has its own. */
   machine: { cores: number; memory: number }
-  /** What others ask for beside system and add-ons, by who they are; default kubeadm's control plane. */
+  /** What others ask for beside system and add-ons, by who they are; default the control plane of a cluster of ours. */
   others?: Readonly<Record<string, Amounts>>
   /** Whose the cores and bytes are; default `the machine has`. */
   whose?: string
@@ -30,12 +31,6 @@ export interface Fit {
   cores: number
   memory: number
 }
-
-/**
- * What kubeadm's static pods ask for: apiserver 250m, controller-manager 200m, scheduler 100m, etcd 100m and 100Mi
- * (kubernetes/cmd/kubeadm/app/phases/controlplane/manifests.go, …/phases/etcd/local.go).
- */
-const controlPlane: Amounts = { cpu: 0.65, memory: 100 * 2 ** 20 }
 
 /** How many of the largest workloads are named when all together ask for too much. */
 const mostNamed = 5
@@ -59,7 +54,7 @@ export function fit({
   machine,
   nodes,
   labelsKnown,
-  others = { 'the control plane': controlPlane },
+  others = { 'the control plane': controlPlaneRequests },
   whose = 'the machine has',
 }: FitInput): Fit {
   const workloads = workloadsOf(system, nodes.length)

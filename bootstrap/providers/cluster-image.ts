@@ -32,7 +32,7 @@ export async function requireNodeImage(
 
 /**
  * Derives the cluster's own image from a node image: the same content, with labels that its containers inherit (kind gives no way
- * to label containers) and the given further lines of a Containerfile. Takes a second; nothing is copied.
+ * to label containers), the given further lines of a Containerfile and the given files (name → text) in one folder. Takes a second.
  */
 export async function deriveNodeImage(
   engine: Engine,
@@ -41,15 +41,20 @@ export async function deriveNodeImage(
     nodeImage: string
     folder: string
     lines?: readonly string[]
+    files?: { folder: string; texts: Readonly<Record<string, string>> }
     signal: AbortSignal
   },
 ): Promise<string> {
-  const { cluster, nodeImage, folder, lines = [], signal } = options
+  const { cluster, nodeImage, folder, lines = [], files, signal } = options
   const context = path.join(folder, 'node-image')
   mkdirSync(context, { recursive: true })
   try {
     const containerfile = path.join(context, 'Containerfile')
-    writeFileSync(containerfile, [`FROM ${nodeImage}`, ...lines, ''].join('\n'))
+    const copies = Object.entries(files?.texts ?? {}).map(([name, text]) => {
+      writeFileSync(path.join(context, name), text)
+      return `COPY ${JSON.stringify([name, `${files?.folder ?? ''}/`])}`
+    })
+    writeFileSync(containerfile, [`FROM ${nodeImage}`, ...copies, ...lines, ''].join('\n'))
     const tag = clusterNodeImage(cluster)
     await engine.build(
       { containerfile, context, tag, labels: { [managedLabel]: 'true', [clusterLabel]: cluster } },

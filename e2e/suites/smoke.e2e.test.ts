@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { controlPlaneRequests } from '../../bootstrap/fit/control-plane.ts'
+import { add, podRequests } from '../../bootstrap/fit/pod-requests.ts'
+import type { PodSpec } from '../../bootstrap/manifests/pod-template.ts'
 import { kubectl } from '../../bootstrap/tools/kubectl.ts'
 import { attach, choiceFromEnvironment, type Cluster } from '../harness/cluster.ts'
 import { assertNegative, type Check } from '../harness/controls.ts'
@@ -13,7 +16,7 @@ import type { ConnectOutcome } from '../harness/probe-script.ts'
 import { recordOf } from '../harness/record.ts'
 import { placeInSlate, readSlateContract, requireSlate } from '../harness/slate.ts'
 import { stableFor } from '../harness/stable-for.ts'
-import { CheckBroke } from '../harness/verdict.ts'
+import { CheckBroke, NotProven } from '../harness/verdict.ts'
 import { openWebSocket } from '../harness/websocket-client.ts'
 import { opcodes } from '../harness/websocket-frames.ts'
 
@@ -69,6 +72,30 @@ describe('workloads', () => {
       },
       settle,
     )
+  })
+})
+
+describe('the control plane', () => {
+  it('asks for what is counted when a system is to fit, so that the rest of the node is for others', async ({
+    task,
+    signal,
+  }) => {
+    const provider = cluster.record?.plan.provider
+    if (provider !== 'kind') throw new NotProven('Only nodes of kind have it in pods that we make.')
+    const pods = await cluster.kube.list(
+      { apiVersion: 'v1', kind: 'Pod', namespace: 'kube-system', labelSelector: 'tier=control-plane' },
+      signal,
+    )
+    const asked = pods.map((pod) => podRequests(pod['spec'] as PodSpec))
+    const sum = asked.reduce((one, other) => add(one, other), {})
+    recordOf(task.meta).facts.push({
+      name: 'requests',
+      value: pods.map(({ metadata }, index) => `${metadata.name} ${JSON.stringify(asked[index])}`).join(', '),
+    })
+    expect(pods).toHaveLength(4)
+    expect(Object.keys(sum)).toEqual(Object.keys(controlPlaneRequests))
+    for (const [resource, amount] of Object.entries(controlPlaneRequests))
+      expect(sum[resource], resource).toBeCloseTo(amount)
   })
 })
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import type { Adaptation } from '../../host/adaptations.ts'
 import type { ClusterSpec } from '../provider.ts'
+import { controlPlanePatches, patchesFolder } from './control-plane-patches.ts'
 import { kindConfig, type KindConfigContext } from './kind-config.ts'
 
 const spec: ClusterSpec = {
@@ -39,6 +40,21 @@ const config = (changes: Partial<ClusterSpec> = {}, context: Partial<KindConfigC
 const patches = (of: Config) =>
   of.kubeadmConfigPatches.map((patch) => parse(patch) as Record<string, unknown>)
 
+describe('patches of the control plane', () => {
+  it('give controller-manager and scheduler less than kubeadm does, in the files that it looks for', () => {
+    const read = Object.fromEntries(
+      Object.entries(controlPlanePatches()).map(([file, text]) => [file, parse(text) as unknown]),
+    )
+    const asking = (name: string, cpu: string) => ({
+      spec: { containers: [{ name, resources: { requests: { cpu } } }] },
+    })
+    expect(read).toEqual({
+      'kube-controller-manager+strategic.yaml': asking('kube-controller-manager', '50m'),
+      'kube-scheduler+strategic.yaml': asking('kube-scheduler', '25m'),
+    })
+  })
+})
+
 describe('kind configuration', () => {
   it('is one ingress node without CNI and kube-proxy', () => {
     expect(config()).toMatchObject({
@@ -68,7 +84,7 @@ describe('kind configuration', () => {
   })
 
   it('makes a single control plane quick', () => {
-    const [cluster, keys, kubelet] = patches(config())
+    const [cluster, init, keys, kubelet] = patches(config())
     const leaderless = {
       extraArgs: { 'leader-elect': 'false', 'kube-api-qps': '500', 'kube-api-burst': '1000' },
     }
@@ -78,6 +94,7 @@ describe('kind configuration', () => {
       scheduler: leaderless,
       etcd: { local: { extraArgs: { 'unsafe-no-fsync': 'true' } } },
     })
+    expect(init).toEqual({ kind: 'InitConfiguration', patches: { directory: patchesFolder } })
     expect(keys).toMatchObject({ encryptionAlgorithm: 'ECDSA-P256' })
     expect(kubelet).toEqual({
       apiVersion: 'kubelet.config.k8s.io/v1beta1',
@@ -87,7 +104,7 @@ describe('kind configuration', () => {
   })
 
   it('lets kubelets accept cgroup v1 where the host has it', () => {
-    expect(patches(config({}, { adaptations: limited }))[2]).toMatchObject({
+    expect(patches(config({}, { adaptations: limited }))[3]).toMatchObject({
       failCgroupV1: false,
       cgroupDriver: 'cgroupfs',
     })

@@ -1,6 +1,7 @@
 import { stringify } from 'yaml'
 import { effectsOf, type Adaptation } from '../../host/adaptations.ts'
 import type { ClusterSpec } from '../provider.ts'
+import { patchesFolder } from './control-plane-patches.ts'
 
 export interface KindConfigContext {
   /** Image of every node: the one derived for this cluster. */
@@ -66,6 +67,7 @@ function kubeadmConfigPatches({ adaptations }: KindConfigContext): object[] {
       scheduler: { extraArgs: { 'leader-elect': 'false', ...apiLimits } },
       etcd: { local: { extraArgs: { 'unsafe-no-fsync': 'true' } } },
     },
+    { kind: 'InitConfiguration', patches: { directory: patchesFolder } },
     // Keys are made in a tenth of a second instead of several.
     { apiVersion: 'kubeadm.k8s.io/v1beta4', kind: 'ClusterConfiguration', encryptionAlgorithm: 'ECDSA-P256' },
     {

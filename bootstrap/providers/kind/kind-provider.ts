@@ -21,6 +21,7 @@ import { requireNames } from '../require-names.ts'
 import type { ClusterProvider, ClusterSpec, FoundCluster, LoadableImage } from '../provider.ts'
 import { waitForApi } from '../wait-for-api.ts'
 import { writeContainerLogs } from '../write-container-logs.ts'
+import { controlPlanePatches, patchesFolder } from './control-plane-patches.ts'
 import { kindEvidence, nodeEvidence } from './kind-failure.ts'
 import { kindConfig } from './kind-config.ts'
 import { clustersOf, isOurs, kindClusterLabel } from './kind-nodes.ts'
@@ -113,7 +114,13 @@ export function createKindProvider(options: KindProviderOptions): ClusterProvide
     run.progress('preparing the node image')
     const source = await requireNodeImage(engine, spec.nodeImage, signal)
     const [image] = await Promise.all([
-      deriveNodeImage(engine, { cluster: name, nodeImage: spec.nodeImage, folder: folder(name), signal }),
+      deriveNodeImage(engine, {
+        cluster: name,
+        nodeImage: spec.nodeImage,
+        folder: folder(name),
+        files: { folder: patchesFolder, texts: controlPlanePatches() },
+        signal,
+      }),
       engine.ensureNetwork(network(name), labels(name), signal),
       kind(signal),
     ])
