@@ -7,6 +7,7 @@ import { absent } from './conditions/absent.ts'
 import { connectionFrom } from './connection.ts'
 import { discovery, pathOf, words } from './discovery.ts'
 import { exec } from './exec.ts'
+import { withLastEvent } from './gone-pod.ts'
 import { http } from './http.ts'
 import { portForward } from './port-forward.ts'
 import { rehearse } from './rehearse.ts'
@@ -131,14 +132,13 @@ export async function connect(
     async exec(pod, argv, { signal, stdin }) {
       const container = await containerOf(pod, signal)
       const { namespace, name } = pod
-      return await exec(connection, {
-        namespace,
-        name,
-        container,
-        argv,
-        signal,
-        ...(stdin === undefined ? {} : { stdin }),
-      })
+      const what = `exec in Pod ${namespace}/${name}`
+      const spec = { namespace, name, container, argv, signal, ...(stdin === undefined ? {} : { stdin }) }
+      try {
+        return await exec(connection, what, spec)
+      } catch (error) {
+        throw await withLastEvent(error, what, { kube: client, namespace, name, signal })
+      }
     },
 
     async logs(pod, signal) {

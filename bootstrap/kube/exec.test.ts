@@ -103,6 +103,40 @@ describe('exec', () => {
     const error = await errorOf(kube.exec(pod, ['true'], { signal: seconds(5) }))
     expect(error.code).toBe('API_REFUSED')
     expect(error.message).toContain('there is no such pod')
+    expect(error.message).not.toContain('event')
+  })
+
+  it('is refused with the last event of a pod that is gone', async () => {
+    sockets.behaviours = [404]
+    const event = (reason: string, message: string, lastTimestamp: string): object => ({
+      metadata: { name: reason, namespace: 'slate' },
+      type: 'Normal',
+      reason,
+      message,
+      lastTimestamp,
+      involvedObject: { kind: 'Pod', namespace: 'slate', name: 'core' },
+    })
+    server.handler = ({ path, query }) =>
+      path.endsWith('/namespaces/slate/events') &&
+      query.get('fieldSelector') === 'involvedObject.kind=Pod,involvedObject.name=core'
+        ? {
+            body: {
+              kind: 'EventList',
+              metadata: { resourceVersion: '1' },
+              items: [
+                event('Preempted', 'Preempted by pod 7 on node n', '2026-01-01T00:00:02Z'),
+                event('Started', 'Container started', '2026-01-01T00:00:01Z'),
+              ],
+            },
+          }
+        : undefined
+    const error = await errorOf(kube.exec(pod, ['true'], { signal: seconds(5) }))
+    expect(error).toMatchObject({
+      code: 'API_REFUSED',
+      message:
+        'The Kubernetes API refused exec in Pod slate/core: there is no such pod; its last event: ' +
+        '2026-01-01T00:00:02Z Normal Preempted Pod slate/core: Preempted by pod 7 on node n (HTTP 404)',
+    })
   })
 
   it('connects again while the server cannot answer, and starts the program once', async () => {

@@ -25,11 +25,10 @@ interface Socket {
 
 /**
  * Runs a program in a container over the API's websocket and returns its real exit code. The connection is tried again while
- * the API cannot be reached; the program is started once at most.
+ * the API cannot be reached; the program is started once at most. `what` names it in errors.
  * @throws LocalCloudError API_REFUSED when it could not be started, API_UNREACHABLE when the connection broke before its end
  */
-export async function exec(connection: Connection, spec: ExecSpec): Promise<ExecResult> {
-  const what = `exec in Pod ${spec.namespace}/${spec.name}`
+export async function exec(connection: Connection, what: string, spec: ExecSpec): Promise<ExecResult> {
   for (let attempt = 0; ; attempt += 1) {
     try {
       return await execOnce(connection, spec, what)

@@ -81,7 +81,7 @@ describe('a system that does not fit', () => {
     const skipped = world.events.find(
       (event) => 'step' in event && event.step === 'fit' && event.type === 'skipped',
     )
-    expect(skipped).toMatchObject({ reason: '0.65 cores of 2 cores and 0.1 GiB of 8.0 GiB are requested' })
+    expect(skipped).toMatchObject({ reason: '0.43 cores of 2 cores and 0.1 GiB of 8.0 GiB are requested' })
   })
 })
 
