@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { fakeCluster } from '../../bootstrap/kube/fake-client.ts'
-import { goDurationMs, metricsFresh, podSamples, requireSamples } from './metrics-samples.ts'
+import { goDurationMs, metricsFresh, podSamples, requireFresh, requireSamples } from './metrics-samples.ts'
 import { CheckBroke, NotProven } from './verdict.ts'
 
 const iso = (secondsAgo: number): string => new Date(Date.now() - secondsAgo * 1000).toISOString()
@@ -103,6 +103,22 @@ describe('metricsFresh', () => {
     const look = await metricsFresh(cluster(pods), 'here', soon())
     expect(look.ok).toBe(false)
     expect(look.seen).toMatch(seen)
+  })
+})
+
+describe('requireFresh', () => {
+  it('waits for a pod that will have been ready for long enough', async () => {
+    const young = [{ pod: 'a', readySecondsAgo: 44.9, sampleSecondsAgo: 5 }]
+    expect(await requireFresh(cluster(young), 'here', { timeoutMs: 2_000, intervalMs: 10 })).toMatch(
+      /^1 pods in here, oldest sample 5\.\d s old$/,
+    )
+  })
+
+  it('proves nothing when no pod is there long enough, or one has an old sample only', async () => {
+    const young = [{ pod: 'a', readySecondsAgo: 1, sampleSecondsAgo: 1 }]
+    await expect(requireFresh(cluster(young), 'here', pace)).rejects.toThrow(NotProven)
+    const old = [{ pod: 'a', readySecondsAgo: 300, sampleSecondsAgo: 100 }]
+    await expect(requireFresh(cluster(old), 'here', pace)).rejects.toThrow(/No samples: .*1 min 40 s ago/)
   })
 })
 

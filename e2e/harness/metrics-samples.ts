@@ -112,6 +112,20 @@ const describeStale = ({ name, ageMs }: { name: string; ageMs: number }): string
   `${name}: ${Number.isFinite(ageMs) ? `a sample of ${duration(ageMs)} ago` : 'no sample'}`
 
 /**
+ * Waits until `metricsFresh` holds: in a namespace that was just filled a pod has to be ready for a while first. Returns what was seen.
+ * @throws NotProven when it does not in time
+ */
+export async function requireFresh(
+  kube: Pick<KubeClient, 'raw' | 'list'>,
+  namespace: string,
+  pace: Pace,
+): Promise<string> {
+  return await orNotProven(
+    eventually(`fresh samples in ${namespace}`, (signal) => metricsFresh(kube, namespace, signal), pace),
+  )
+}
+
+/**
  * Waits until so many pods with these labels are ready and each has a sample whose whole window lies after it became ready: what an
  * autoscaler asks for before it counts a new pod. Returns what was seen.
  * @throws NotProven when the samples do not come in time: then nothing can be said about an autoscaler
@@ -121,8 +135,8 @@ export async function requireSamples(
   { namespace, labelSelector, pods: count }: { namespace: string; labelSelector: string; pods: number },
   pace: Pace,
 ): Promise<string> {
-  try {
-    return await eventually(
+  return await orNotProven(
+    eventually(
       `samples of ${labelSelector} in ${namespace}`,
       async (signal) => {
         const [pods, samples] = await Promise.all([
@@ -132,7 +146,14 @@ export async function requireSamples(
         return judgeSamples(readyPods(pods), samples, count)
       },
       pace,
-    )
+    ),
+  )
+}
+
+/** Without samples nothing can be said about an autoscaler, for or against it. */
+async function orNotProven(samples: Promise<string>): Promise<string> {
+  try {
+    return await samples
   } catch (error) {
     if (error instanceof ExpectationFailed)
       throw new NotProven(`No samples: ${error.message}`, { cause: error })

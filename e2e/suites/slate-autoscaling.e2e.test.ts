@@ -15,7 +15,7 @@ import { requireCanary } from '../harness/canaries.ts'
 import { attach, choiceFromEnvironment, type Cluster } from '../harness/cluster.ts'
 import { describeViolation } from '../harness/live-facts.ts'
 import { eventually } from '../harness/eventually.ts'
-import { metricsFresh } from '../harness/metrics-samples.ts'
+import { freshMs, requireFresh } from '../harness/metrics-samples.ts'
 import { takesItsTime } from '../harness/profile.ts'
 import { recordOf, type TestRecord } from '../harness/record.ts'
 import { runScaling, type ScalingPace, type ScalingRun } from '../harness/scaling-run.ts'
@@ -129,8 +129,11 @@ describe.each(contract.autoscalers)('$name', (row) => {
 
   it('is able to scale, and has measured what it looks at', async ({ task, signal }) => {
     requireCanary('metrics')
-    const fresh = await metricsFresh(cluster.kube, namespace, signal)
-    if (!fresh.ok) throw new NotProven(`No samples: ${fresh.seen}`)
+    const fresh = await requireFresh(cluster.kube, namespace, {
+      timeoutMs: freshMs + 20_000,
+      intervalMs: 1_000,
+      signal,
+    })
     let state = autoscalerState(undefined)
     // An autoscaler that was just made has its first metrics at its second decision or its third.
     const said = await eventually(
@@ -146,7 +149,7 @@ describe.each(contract.autoscalers)('$name', (row) => {
       { timeoutMs: 50_000, intervalMs: 1_000, signal },
     )
     const { facts } = recordOf(task.meta)
-    facts.push({ name: 'samples', value: fresh.seen }, { name: 'conditions', value: said })
+    facts.push({ name: 'samples', value: fresh }, { name: 'conditions', value: said })
     for (const [name, percent] of Object.entries(state.utilization))
       facts.push({
         name,
