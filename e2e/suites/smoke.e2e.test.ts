@@ -76,22 +76,26 @@ describe('workloads', () => {
 })
 
 describe('the control plane', () => {
-  it('asks for what is counted when a system is to fit, so that the rest of the node is for others', async ({
+  it('asks for no more than is counted when a system is to fit, so that the rest of the node is for others', async ({
     task,
     signal,
   }) => {
     const provider = cluster.record?.plan.provider
-    if (provider !== 'kind') throw new NotProven('Only nodes of kind have it in pods that we make.')
+    if (provider === undefined || provider === 'existing')
+      throw new NotProven('What a cluster of others sets aside for its control plane is not ours to say.')
     const pods = await cluster.kube.list(
       { apiVersion: 'v1', kind: 'Pod', namespace: 'kube-system', labelSelector: 'tier=control-plane' },
       signal,
     )
     const asked = pods.map((pod) => podRequests(pod['spec'] as PodSpec))
     const sum = asked.reduce((one, other) => add(one, other), {})
-    recordOf(task.meta).facts.push({
-      name: 'requests',
-      value: pods.map(({ metadata }, index) => `${metadata.name} ${JSON.stringify(asked[index])}`).join(', '),
-    })
+    const words = pods.map(({ metadata }, index) => `${metadata.name} ${JSON.stringify(asked[index])}`)
+    recordOf(task.meta).facts.push({ name: 'requests', value: words.join(', ') || 'no pods' })
+    if (provider === 'k3s') {
+      // It is a process of the node.
+      expect(words).toEqual([])
+      return
+    }
     expect(pods).toHaveLength(4)
     expect(Object.keys(sum)).toEqual(Object.keys(controlPlaneRequests))
     for (const [resource, amount] of Object.entries(controlPlaneRequests))
