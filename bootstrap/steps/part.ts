@@ -32,8 +32,8 @@ export interface Part {
   imageIds?(): Promise<Readonly<Record<string, string>>>
   /** Called before the objects are applied. */
   before?(run: StepRun): Promise<void>
-  /** Proves, once everything is ready, that the part does what it is for; returns what was seen. PROBE_FAILED otherwise. */
-  prove(run: StepRun): Promise<string>
+  /** Proves, once everything is ready (`ready` says how much), that the part does what it is for; returns what was seen. PROBE_FAILED otherwise. */
+  prove(run: StepRun, ready: string): Promise<string>
 }
 
 /** Left to the proof's own diagnosis, so that its error and not the step's bare time-out is what the user reads. */
@@ -192,8 +192,7 @@ export function partStep(session: Session, part: Part): Step {
         left(),
         run,
       )
-      const proof = await part.prove(run)
-      const seen = proof === '' ? ready : proof
+      const seen = await part.prove(run, ready)
       session.objectsChanged()
       const objects = desiredHashes(wanted)
       const ended = await finishedRecord((ref) => session.find(ref), wanted)

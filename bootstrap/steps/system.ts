@@ -7,6 +7,7 @@ import { loadedIds } from './load-images.ts'
 import { partStep } from './part.ts'
 import type { Session } from './session.ts'
 import type { Step, StepRun } from './step.ts'
+import { waitForRoutes } from './wait-for-routes.ts'
 
 /** The system's objects, rendered and validated once per command. */
 export type Render = (run: Pick<StepRun, 'signal'>) => Promise<readonly KubeObject[]>
@@ -71,8 +72,8 @@ export function manifestsStep(options: {
 }
 
 /**
- * The system: applied, and every workload of it ready, under one deadline. Before that it is told what the chosen options bring,
- * and when they need a network that may not be there.
+ * The system: applied, every workload of it ready, and its routes passed on by the ingress, under one deadline. Before that it is told what the
+ * chosen options bring, and when they need a network that may not be there.
  */
 export function systemStep(
   session: Session,
@@ -81,6 +82,8 @@ export function systemStep(
     alone: boolean
     needs: readonly string[]
     timeoutMs: number
+    /** Where an ingress of ours answers; absent without one. */
+    ingressUrl?: string
   },
 ): Step {
   const { choice } = options
@@ -108,6 +111,15 @@ export function systemStep(
         }
       }
     },
-    prove: () => Promise.resolve(''),
+    async prove(run, ready) {
+      const { ingressUrl } = options
+      if (ingressUrl === undefined) return ready
+      const warn = (message: string): void => {
+        session.emit({ type: 'notice', level: 'warning', message })
+      }
+      const objects = await options.render(run)
+      const routes = await waitForRoutes(await session.kube(), objects, { ingressUrl, warn }, run)
+      return routes === '' ? ready : `${ready}, ${routes}`
+    },
   })
 }

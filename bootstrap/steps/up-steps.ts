@@ -95,12 +95,14 @@ export function upSteps(
       loadsOwnImages: addon === networkAddon,
     }),
   )
+  const hasIngress = addons.some(({ objects }) => objects.some(({ kind }) => kind === 'IngressClass'))
   const systemSteps = systems.map((system) =>
     systemStep(session, {
       ...system,
       alone: systems.length === 1,
       needs: [...afterNetwork, 'prune', ...afterGpus, 'manifests'],
       timeoutMs,
+      ...(hasIngress ? { ingressUrl: ingressUrl(plan) } : {}),
     }),
   )
   const content = [

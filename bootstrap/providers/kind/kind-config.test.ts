@@ -84,7 +84,7 @@ describe('kind configuration', () => {
   })
 
   it('makes a single control plane quick', () => {
-    const [cluster, init, keys, kubelet] = patches(config())
+    const [cluster, keys, kubelet] = patches(config())
     const leaderless = {
       extraArgs: { 'leader-elect': 'false', 'kube-api-qps': '500', 'kube-api-burst': '1000' },
     }
@@ -94,7 +94,6 @@ describe('kind configuration', () => {
       scheduler: leaderless,
       etcd: { local: { extraArgs: { 'unsafe-no-fsync': 'true' } } },
     })
-    expect(init).toEqual({ kind: 'InitConfiguration', patches: { directory: patchesFolder } })
     expect(keys).toMatchObject({ encryptionAlgorithm: 'ECDSA-P256' })
     expect(kubelet).toEqual({
       apiVersion: 'kubelet.config.k8s.io/v1beta1',
@@ -103,8 +102,14 @@ describe('kind configuration', () => {
     })
   })
 
+  it('tells kubeadm where the image has patches, if it has some', () => {
+    const init = { kind: 'InitConfiguration', patches: { directory: patchesFolder } }
+    expect(patches(config({}, { patches: patchesFolder }))).toContainEqual(init)
+    expect(patches(config()).map(({ kind }) => kind)).not.toContain('InitConfiguration')
+  })
+
   it('lets kubelets accept cgroup v1 where the host has it', () => {
-    expect(patches(config({}, { adaptations: limited }))[3]).toMatchObject({
+    expect(patches(config({}, { adaptations: limited }))[2]).toMatchObject({
       failCgroupV1: false,
       cgroupDriver: 'cgroupfs',
     })

@@ -1,7 +1,6 @@
 import { stringify } from 'yaml'
 import { effectsOf, type Adaptation } from '../../host/adaptations.ts'
 import type { ClusterSpec } from '../provider.ts'
-import { patchesFolder } from './control-plane-patches.ts'
 
 export interface KindConfigContext {
   /** Image of every node: the one derived for this cluster. */
@@ -9,6 +8,8 @@ export interface KindConfigContext {
   adaptations: readonly Adaptation[]
   /** The image's entrypoint fits containerd to the host by itself (ours does, kind's does not). */
   imageAdaptsContainerd: boolean
+  /** Folder of the image with patches for kubeadm's static pods; none for an image without. */
+  patches?: string
 }
 
 /** Requests a second that controller-manager and scheduler may make; their defaults of 20 to 50 delay a fresh cluster by seconds. */
@@ -59,7 +60,7 @@ export function kindConfig(spec: ClusterSpec, context: KindConfigContext): strin
 }
 
 /** Without an apiVersion kind fits a patch to whatever version of kubeadm's configuration it writes. */
-function kubeadmConfigPatches({ adaptations }: KindConfigContext): object[] {
+function kubeadmConfigPatches({ adaptations, patches }: KindConfigContext): object[] {
   return [
     {
       kind: 'ClusterConfiguration',
@@ -67,7 +68,7 @@ function kubeadmConfigPatches({ adaptations }: KindConfigContext): object[] {
       scheduler: { extraArgs: { 'leader-elect': 'false', ...apiLimits } },
       etcd: { local: { extraArgs: { 'unsafe-no-fsync': 'true' } } },
     },
-    { kind: 'InitConfiguration', patches: { directory: patchesFolder } },
+    ...(patches === undefined ? [] : [{ kind: 'InitConfiguration', patches: { directory: patches } }]),
     // Keys are made in a tenth of a second instead of several.
     { apiVersion: 'kubeadm.k8s.io/v1beta4', kind: 'ClusterConfiguration', encryptionAlgorithm: 'ECDSA-P256' },
     {

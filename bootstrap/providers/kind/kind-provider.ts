@@ -131,6 +131,7 @@ export function createKindProvider(options: KindProviderOptions): ClusterProvide
         image,
         adaptations,
         imageAdaptsContainerd: adaptsContainerd(source.labels),
+        patches: patchesFolder,
       }),
     )
     await createNodes(spec, config, run)
