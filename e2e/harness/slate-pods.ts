@@ -103,7 +103,7 @@ export async function evaluateIn<T>(
 
 /**
  * One request to a port of a pod, over a connection that the API server forwards: no policy and no Service is on the way. A GET, or a POST
- * of JSON where there is a body.
+ * of JSON where there is a body, unless another method is named.
  */
 export async function requestPod(
   { kube }: Pick<Cluster, 'kube'>,
@@ -112,6 +112,7 @@ export async function requestPod(
   path: string,
   signal: AbortSignal,
   body?: unknown,
+  method = body === undefined ? 'GET' : 'POST',
 ): Promise<HttpOutcome> {
   const connection = await kube.portForward({ namespace: pod.namespace ?? namespace, name: pod.name }, port, {
     signal,
@@ -120,11 +121,12 @@ export async function requestPod(
   try {
     return await request(`http://127.0.0.1:${String(port)}${path}`, {
       connection,
+      method,
       timeoutMs: 5_000,
       signal,
       ...(body === undefined
         ? {}
-        : { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+        : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
     })
   } finally {
     connection.destroy()

@@ -3,11 +3,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { jobComplete } from '../../bootstrap/kube/conditions/job-complete.ts'
 import { attach, choiceFromEnvironment, type Cluster } from '../harness/cluster.ts'
 import { eventually } from '../harness/eventually.ts'
+import { describeHttp } from '../harness/http-client.ts'
 import { startProbePod, type ProbePod } from '../harness/probe-pod.ts'
 import { manualJob } from '../harness/cron-twin.ts'
 import { recordOf } from '../harness/record.ts'
 import { readContract } from '../../manifests/slate/contract.ts'
-import { evaluateIn, readyPodOf } from '../harness/slate-pods.ts'
+import { evaluateIn, readyPodOf, requestPod } from '../harness/slate-pods.ts'
 import { placeInSlate, readSlateContract, requireSlate } from '../harness/slate.ts'
 import { CheckBroke } from '../harness/verdict.ts'
 
@@ -126,6 +127,18 @@ const modelNames = (contract.configMaps.find(({ name }) => name === 'slate-model
   (key) => key.replace('Modelfile.', ''),
 )
 
+const collections = '/api/v2/tenants/default_tenant/databases/default_database/collections'
+
+/** Deletes a collection of Chroma's, if it is there. */
+async function deleteCollection(name: string, signal: AbortSignal): Promise<void> {
+  const row = { component: 'chromadb', name: 'chromadb' }
+  const pod = await readyPodOf(cluster, row, signal)
+  const { port } = slate.serviceOf(row.name)
+  const outcome = await requestPod(cluster, pod, port, `${collections}/${name}`, signal, undefined, 'DELETE')
+  if (outcome.kind !== 'answered' || ![200, 404].includes(outcome.status))
+    throw new CheckBroke(`The collection ${name} could not be deleted: ${describeHttp(outcome)}`)
+}
+
 function expectSucceeded({ outcome }: JobRun, job: string): void {
   expect(outcome, JSON.stringify(outcome)).toMatchObject({
     message: 'job-finished',
@@ -234,24 +247,23 @@ describe('scheduled jobs', () => {
     task,
     signal,
   }) => {
-    // The whole code base takes the tiny model minutes on two cores; the limit stops each run in between.
-    const limit = { SLATE_INDEX_MAX_SECONDS: '25' }
-    const first = await runNow('slate-codebase-indexer', signal, limit)
-    expectSucceeded(first, 'codebase-indexer')
-    const again = await runNow('slate-codebase-indexer', signal, limit)
-    expectSucceeded(again, 'codebase-indexer')
+    // The whole code base takes the tiny model minutes on two cores; the limit stops each run in between. In a collection of its own, for the
+    // schedule may start the job at the same time.
+    const collection = `e2e-codebase-${cluster.runId}`
+    const variables = { SLATE_INDEX_MAX_SECONDS: '25', SLATE_INDEX_COLLECTION: collection }
+    let first: JobRun, again: JobRun, count: number
+    try {
+      first = await runNow('slate-codebase-indexer', signal, variables)
+      expectSucceeded(first, 'codebase-indexer')
+      again = await runNow('slate-codebase-indexer', signal, variables)
+      expectSucceeded(again, 'codebase-indexer')
+      const all = (await ask(collections, 'chromadb', signal)) as { id: string; name: string }[]
+      const id = all.find(({ name }) => name === collection)?.id
+      count = (await ask(`${collections}/${String(id)}/count`, 'chromadb', signal)) as number
+    } finally {
+      await deleteCollection(collection, AbortSignal.timeout(20_000))
+    }
     recordOf(task.meta).facts.push(factsOf(first), factsOf(again))
-    const collections = (await ask(
-      '/api/v2/tenants/default_tenant/databases/default_database/collections',
-      'chromadb',
-      signal,
-    )) as { id: string; name: string }[]
-    const id = collections.find(({ name }) => name === 'slate-codebase')?.id
-    const count = (await ask(
-      `/api/v2/tenants/default_tenant/databases/default_database/collections/${String(id)}/count`,
-      'chromadb',
-      signal,
-    )) as number
     const numbers = ({ outcome }: JobRun) =>
       Object.fromEntries(
         ['indexed', 'unchanged', 'remaining', 'entries'].map((key) => [key, Number(outcome[key])]),
