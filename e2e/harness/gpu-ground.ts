@@ -2,6 +2,7 @@ import { expect } from 'vitest'
 import { gpuHolders, gpusAskedFor } from '../../bootstrap/gpu/gpu-holders.ts'
 import type { GpuOffer } from '../../bootstrap/gpu/gpu-offer.ts'
 import type { KubeClient } from '../../bootstrap/kube/client.ts'
+import { pause } from '../../bootstrap/kube/pause.ts'
 import { conditionOf } from '../../bootstrap/kube/shapes.ts'
 import { gpuResource } from '../../bootstrap/plan/gpu-plan.ts'
 import type { Cluster } from './cluster.ts'
@@ -21,7 +22,7 @@ export interface GpuGround extends AsyncDisposable {
   node: GpuOffer
   /** Options of a pod with a name of its own. */
   pod(purpose: string, more?: Partial<GpuPodOptions>): GpuPodOptions
-  /** How many GPUs no pod of the cluster asks for. @throws NotProven when there are fewer than wanted */
+  /** How many GPUs no pod of the cluster asks for; pods that are being deleted are waited for. @throws NotProven when there are fewer than wanted */
   requireFree(wanted: number, signal: AbortSignal): Promise<number>
   /** Starts so many pods with a GPU each. */
   fill(gpus: number, signal: AbortSignal, more?: Partial<GpuPodOptions>): Promise<RunningGpuPod[]>
@@ -79,16 +80,24 @@ export async function openGpuGround(
     node,
     pod,
     async requireFree(wanted, stop) {
-      const [{ advertised }, pods] = await Promise.all([
-        gpuOffer(kube, stop),
-        kube.list({ apiVersion: 'v1', kind: 'Pod' }, stop),
-      ])
-      const holders = gpuHolders(pods)
-      const free = advertised - gpusAskedFor(holders)
-      if (free >= wanted) return free
-      throw new NotProven(
-        `This takes ${String(wanted)} free GPUs, and ${String(free)} of ${String(advertised)} are free (${holders.map(({ name }) => name).join(', ')} have the others). Run up with --gpu=mock:4, or with --system none.`,
-      )
+      const deadline = Date.now() + removalMs
+      for (;;) {
+        const [{ advertised }, pods] = await Promise.all([
+          gpuOffer(kube, stop),
+          kube.list({ apiVersion: 'v1', kind: 'Pod' }, stop),
+        ])
+        const holders = gpuHolders(pods)
+        const free = advertised - gpusAskedFor(holders)
+        if (free >= wanted) return free
+        const leaving = gpuHolders(pods.filter(({ metadata }) => metadata.deletionTimestamp !== undefined))
+        if (free + gpusAskedFor(leaving) >= wanted && Date.now() < deadline) {
+          await pause(250, stop)
+          continue
+        }
+        throw new NotProven(
+          `This takes ${String(wanted)} free GPUs, and ${String(free)} of ${String(advertised)} are free (${holders.map(({ name }) => name).join(', ')} have the others). Run up with --gpu=mock:4, or with --system none.`,
+        )
+      }
     },
     fill: (gpus, stop, more = {}) =>
       Promise.all(

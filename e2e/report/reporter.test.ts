@@ -71,7 +71,7 @@ describe('reportTo', () => {
       verdict: 'error',
       reasons: [{ message: 'a file that does not load' }],
     })
-    expect(report.totals).toEqual({ pass: 1, fail: 1, 'not-proven': 3, error: 4 })
+    expect(report.totals).toEqual({ pass: 1, fail: 1, 'not-proven': 4, error: 4 })
   })
 
   it('says of a test below a set-up that can prove nothing that it is not proven, and why', () => {
@@ -83,6 +83,12 @@ describe('reportTo', () => {
       },
     ])
     expect(stdout).toMatch(/^NOT PROVEN +weak-set-up: .*cannot be proven .*\n +this cluster has no GPUs$/m)
+    expect(verdict('waits in vain')).toMatchObject({
+      verdict: 'not-proven',
+      reasons: [{ message: 'no GPU is free' }],
+    })
+    expect(stdout).toMatch(/^NOT PROVEN +weak-part: a part › waits in vain .*\n +no GPU is free$/m)
+    expect(stdout).not.toMatch(/^ERROR +weak-/m)
   })
 
   it('carries what a test recorded, and removes secrets', () => {
@@ -117,7 +123,7 @@ describe('reportTo', () => {
     expect(page).toContain('NetworkPolicy deny-all')
     expect(page).not.toMatch(/<script|https?:\/\/|@import|url\(/)
     const xml = readFileSync(path.join(folder, 'all', 'junit.xml'), 'utf8')
-    expect(xml).toContain('tests="9" failures="1" errors="4" skipped="3"')
+    expect(xml).toContain('tests="10" failures="1" errors="4" skipped="4"')
   })
 
   it('leaves out what a name filter excluded, and reports although the cluster is gone', async () => {

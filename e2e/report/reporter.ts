@@ -56,6 +56,12 @@ export function reportTo(options: ReporterOptions): Reporter {
   const started = new Date()
   let filter: RegExp | undefined
   let files: readonly string[] = []
+  const unrunYet = new Set<TestCase>()
+  const print = (testCase: TestCase, stopped = false): void => {
+    unrunYet.delete(testCase)
+    const test = reportOf(testCase, { filter, refused: options.refused, stopped })
+    if (test) printTest(test, options)
+  }
   return {
     onInit(vitest) {
       filter = vitest.config.testNamePattern
@@ -64,11 +70,17 @@ export function reportTo(options: ReporterOptions): Reporter {
       files = specifications.map(({ moduleId }) => moduleId)
     },
     onTestCaseResult(testCase) {
-      const test = reportOf(testCase, { filter, refused: options.refused })
-      if (test) printTest(test, options)
+      // Why a test did not run is known when what is around it has ended: a set-up may have failed or found that nothing can be proven.
+      const { state, note } = testCase.result() as { state: string; note?: string }
+      if (state === 'skipped' && note === undefined) unrunYet.add(testCase)
+      else print(testCase)
+    },
+    onTestModuleEnd({ moduleId }) {
+      for (const testCase of unrunYet) if (testCase.module.moduleId === moduleId) print(testCase)
     },
     async onTestRunEnd(modules, unhandled, reason) {
       const stopped = reason === 'interrupted'
+      for (const testCase of unrunYet) print(testCase, stopped)
       const outside = unhandled.map((error) => lost('run', ['an error outside of any test'], [error]))
       const broken = modules.flatMap((module) => brokenParts(module))
       const unbegun = files
