@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { gpuHolders, gpusAskedFor } from '../../bootstrap/gpu/gpu-holders.ts'
 import type { GpuOffer } from '../../bootstrap/gpu/gpu-offer.ts'
-import type { KubeClient } from '../../bootstrap/kube/client.ts'
+import type { KubeClient, KubeObject } from '../../bootstrap/kube/client.ts'
 import { pause } from '../../bootstrap/kube/pause.ts'
 import { conditionOf } from '../../bootstrap/kube/shapes.ts'
 import { gpuResource } from '../../bootstrap/plan/gpu-plan.ts'
@@ -55,6 +55,8 @@ const refTo = ({ namespace, name }: Pick<GpuPodOptions, 'namespace' | 'name'>) =
   name,
 })
 
+const isLeaving = ({ metadata }: KubeObject): boolean => metadata.deletionTimestamp !== undefined
+
 /** Opens it. @throws NotProven where no node was given GPUs */
 export async function openGpuGround(
   { kube, runId }: Pick<Cluster, 'kube' | 'runId'>,
@@ -82,14 +84,19 @@ export async function openGpuGround(
     async requireFree(wanted, stop) {
       const deadline = Date.now() + removalMs
       for (;;) {
-        const [{ advertised }, pods] = await Promise.all([
+        const [{ advertised }, pods, namespaces] = await Promise.all([
           gpuOffer(kube, stop),
           kube.list({ apiVersion: 'v1', kind: 'Pod' }, stop),
+          kube.list({ apiVersion: 'v1', kind: 'Namespace' }, stop),
         ])
         const holders = gpuHolders(pods)
         const free = advertised - gpusAskedFor(holders)
         if (free >= wanted) return free
-        const leaving = gpuHolders(pods.filter(({ metadata }) => metadata.deletionTimestamp !== undefined))
+        // What an add-on was proven with goes with its namespace, which takes its pods one after the other.
+        const ended = new Set(namespaces.filter(isLeaving).map(({ metadata }) => metadata.name))
+        const leaving = gpuHolders(
+          pods.filter((one) => isLeaving(one) || ended.has(one.metadata.namespace ?? '')),
+        )
         if (free + gpusAskedFor(leaving) >= wanted && Date.now() < deadline) {
           await pause(250, stop)
           continue
