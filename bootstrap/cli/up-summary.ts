@@ -1,5 +1,6 @@
 import { capabilityLines, type Capability } from '../existing/capabilities.ts'
 import type { KubeObject } from '../kube/client.ts'
+import { ingressRoutes } from '../manifests/ingress-routes.ts'
 import { systemWords } from '../manifests/system-choice.ts'
 import type { Plan } from '../plan/plan.ts'
 import { duration } from '../report/duration.ts'
@@ -29,13 +30,6 @@ export interface ServedUrl {
   curl: string
 }
 
-interface IngressSpec {
-  rules?: {
-    host?: string
-    http?: { paths?: { path?: string; backend?: { service?: { name?: string } } }[] }
-  }[]
-}
-
 /** Where the Ingresses among these objects answer; none where nobody told how an existing cluster is reached. Pure. */
 export function servedUrls(
   objects: readonly KubeObject[],
@@ -44,16 +38,11 @@ export function servedUrls(
   if (plan.provider === 'existing' && plan.ingressUrl === undefined) return []
   const { scheme, address, port } = endOf(plan)
   const suffix = port === (scheme === 'https' ? '443' : '80') ? '' : `:${port}`
-  return objects
-    .filter((object) => object.kind === 'Ingress')
-    .flatMap((object) => (object['spec'] as IngressSpec | undefined)?.rules ?? [])
-    .flatMap(({ host, http }) =>
-      (http?.paths ?? []).map(({ path = '/', backend }) => {
-        const url = `${scheme}://${host ?? address}${suffix}${path}`
-        const resolve = host === undefined ? '' : `--resolve ${host}:${port}:${address} `
-        return { url, service: backend?.service?.name ?? '', curl: `curl ${resolve}${url}` }
-      }),
-    )
+  return ingressRoutes(objects).map(({ host, path, service = '' }) => {
+    const url = `${scheme}://${host ?? address}${suffix}${path}`
+    const resolve = host === undefined ? '' : `--resolve ${host}:${port}:${address} `
+    return { url, service, curl: `curl ${resolve}${url}` }
+  })
 }
 
 /** Where the ingress answers: on ports of this machine, or where the user said for an existing cluster. */

@@ -3,6 +3,7 @@ import { getFromHost, type HostAnswer } from '../addons/probing/get-from-host.ts
 import type { KubeClient, KubeObject } from '../kube/client.ts'
 import { podReady } from '../kube/conditions/pod-ready.ts'
 import { selects } from '../kube/label-selector.ts'
+import { ingressRoutes } from '../manifests/ingress-routes.ts'
 import type { StepRun } from './step.ts'
 
 /** A path of an Ingress on this machine, and the Service behind it. */
@@ -11,13 +12,6 @@ interface Route {
   service: string
   host: string
   path: string
-}
-
-interface IngressShape {
-  rules?: {
-    host?: string
-    http?: { paths?: { path?: string; backend?: { service?: { name?: string } } }[] }
-  }[]
 }
 
 /** How long an ingress controller may take to know of pods that have just become ready, milliseconds; Traefik takes up changes every 2 s. */
@@ -86,7 +80,7 @@ async function served(
   objects: readonly KubeObject[],
   signal: AbortSignal,
 ): Promise<Route[]> {
-  const routes = objects.filter(({ kind }) => kind === 'Ingress').flatMap(routesOf)
+  const routes = routesOf(objects)
   const ready = new Set<string>()
   for (const namespace of new Set(routes.map((route) => route.namespace))) {
     const pods = await kube.list({ apiVersion: 'v1', kind: 'Pod', namespace }, signal)
@@ -101,22 +95,18 @@ async function served(
   return routes.filter(({ namespace, service }) => ready.has(`${namespace}/${service}`))
 }
 
-function routesOf(ingress: KubeObject): Route[] {
-  const { namespace = '' } = ingress.metadata
-  const { rules = [] } = (ingress['spec'] ?? {}) as IngressShape
-  return rules.flatMap(({ host = 'localhost', http }) =>
-    (http?.paths ?? []).flatMap(({ path = '/', backend }) => {
-      const service = backend?.service?.name
-      if (service === undefined) return []
-      // A wildcard stands for any name; a path that is an expression is asked for as far as it is none.
-      return [
-        {
-          namespace,
-          service,
-          host: host.replace('*', 'any'),
-          path: path.replace(/[([{*?$^\\|].*$/s, '') || '/',
-        },
-      ]
-    }),
+/** A wildcard stands for any name; a path that is an expression is asked for as far as it is none. */
+function routesOf(objects: readonly KubeObject[]): Route[] {
+  return ingressRoutes(objects).flatMap(({ namespace, host = 'localhost', path, service }) =>
+    service === undefined
+      ? []
+      : [
+          {
+            namespace,
+            service,
+            host: host.replace('*', 'any'),
+            path: path.replace(/[([{*?$^\\|].*$/s, '') || '/',
+          },
+        ],
   )
 }

@@ -1,8 +1,8 @@
 import { expect } from 'vitest'
+import { eventually } from '../../bootstrap/addons/probing/eventually.ts'
 import { gpuHolders, gpusAskedFor } from '../../bootstrap/gpu/gpu-holders.ts'
 import type { GpuOffer } from '../../bootstrap/gpu/gpu-offer.ts'
 import type { KubeClient, KubeObject } from '../../bootstrap/kube/client.ts'
-import { pause } from '../../bootstrap/kube/pause.ts'
 import { conditionOf } from '../../bootstrap/kube/shapes.ts'
 import { gpuResource } from '../../bootstrap/plan/gpu-plan.ts'
 import type { Cluster } from './cluster.ts'
@@ -82,29 +82,29 @@ export async function openGpuGround(
     node,
     pod,
     async requireFree(wanted, stop) {
-      const deadline = Date.now() + removalMs
-      for (;;) {
-        const [{ advertised }, pods, namespaces] = await Promise.all([
-          gpuOffer(kube, stop),
-          kube.list({ apiVersion: 'v1', kind: 'Pod' }, stop),
-          kube.list({ apiVersion: 'v1', kind: 'Namespace' }, stop),
-        ])
-        const holders = gpuHolders(pods)
-        const free = advertised - gpusAskedFor(holders)
-        if (free >= wanted) return free
-        // What an add-on was proven with goes with its namespace, which takes its pods one after the other.
-        const ended = new Set(namespaces.filter(isLeaving).map(({ metadata }) => metadata.name))
-        const leaving = gpuHolders(
-          pods.filter((one) => isLeaving(one) || ended.has(one.metadata.namespace ?? '')),
-        )
-        if (free + gpusAskedFor(leaving) >= wanted && Date.now() < deadline) {
-          await pause(250, stop)
-          continue
-        }
-        throw new NotProven(
-          `This takes ${String(wanted)} free GPUs, and ${String(free)} of ${String(advertised)} are free (${holders.map(({ name }) => name).join(', ')} have the others). Run up with --gpu=mock:4, or with --system none.`,
-        )
-      }
+      const looked = await eventually(
+        async () => {
+          const [{ advertised }, pods, namespaces] = await Promise.all([
+            gpuOffer(kube, stop),
+            kube.list({ apiVersion: 'v1', kind: 'Pod' }, stop),
+            kube.list({ apiVersion: 'v1', kind: 'Namespace' }, stop),
+          ])
+          const holders = gpuHolders(pods)
+          const free = advertised - gpusAskedFor(holders)
+          if (free >= wanted) return { met: true, value: free }
+          // What an add-on was proven with goes with its namespace, which takes its pods one after the other.
+          const ended = new Set(namespaces.filter(isLeaving).map(({ metadata }) => metadata.name))
+          const leaving = gpuHolders(
+            pods.filter((one) => isLeaving(one) || ended.has(one.metadata.namespace ?? '')),
+          )
+          const seen = `This takes ${String(wanted)} free GPUs, and ${String(free)} of ${String(advertised)} are free (${holders.map(({ name }) => name).join(', ')} have the others). Run up with --gpu=mock:4, or with --system none.`
+          if (free + gpusAskedFor(leaving) < wanted) throw new NotProven(seen)
+          return { met: false, seen }
+        },
+        { timeoutMs: removalMs, signal: stop, intervalMs: 250 },
+      )
+      if (!looked.met) throw new NotProven(looked.seen)
+      return looked.value
     },
     fill: (gpus, stop, more = {}) =>
       Promise.all(

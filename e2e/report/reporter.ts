@@ -71,8 +71,8 @@ export function reportTo(options: ReporterOptions): Reporter {
     },
     onTestCaseResult(testCase) {
       // Why a test did not run is known when what is around it has ended: a set-up may have failed or found that nothing can be proven.
-      const { state, note } = testCase.result() as { state: string; note?: string }
-      if (state === 'skipped' && note === undefined) unrunYet.add(testCase)
+      const result = testCase.result()
+      if (result.state === 'skipped' && result.note === undefined) unrunYet.add(testCase)
       else print(testCase)
     },
     onTestModuleEnd({ moduleId }) {

@@ -251,18 +251,15 @@ describe('scheduled jobs', () => {
     // schedule may start the job at the same time.
     const collection = `e2e-codebase-${cluster.runId}`
     const variables = { SLATE_INDEX_MAX_SECONDS: '25', SLATE_INDEX_COLLECTION: collection }
-    let first: JobRun, again: JobRun, count: number
-    try {
-      first = await runNow('slate-codebase-indexer', signal, variables)
-      expectSucceeded(first, 'codebase-indexer')
-      again = await runNow('slate-codebase-indexer', signal, variables)
-      expectSucceeded(again, 'codebase-indexer')
-      const all = (await ask(collections, 'chromadb', signal)) as { id: string; name: string }[]
-      const id = all.find(({ name }) => name === collection)?.id
-      count = (await ask(`${collections}/${String(id)}/count`, 'chromadb', signal)) as number
-    } finally {
-      await deleteCollection(collection, AbortSignal.timeout(20_000))
-    }
+    await using stack = new AsyncDisposableStack()
+    stack.defer(() => deleteCollection(collection, AbortSignal.timeout(20_000)))
+    const first = await runNow('slate-codebase-indexer', signal, variables)
+    expectSucceeded(first, 'codebase-indexer')
+    const again = await runNow('slate-codebase-indexer', signal, variables)
+    expectSucceeded(again, 'codebase-indexer')
+    const all = (await ask(collections, 'chromadb', signal)) as { id: string; name: string }[]
+    const id = all.find(({ name }) => name === collection)?.id
+    const count = (await ask(`${collections}/${String(id)}/count`, 'chromadb', signal)) as number
     recordOf(task.meta).facts.push(factsOf(first), factsOf(again))
     const numbers = ({ outcome }: JobRun) =>
       Object.fromEntries(
