@@ -63,6 +63,25 @@ async function askBrain(
   return evaluateIn<Answer>(cluster, { namespace: zoneA, name }, ask, { path, port, body }, signal)
 }
 
+const eventsOf = (text: string): string[] =>
+  text
+    .split('\n\n')
+    .filter((event) => event !== '')
+    .map((event) => event.replace('data: ', ''))
+
+/**
+ * A streamed answer of 200 words and more, which take the tiny model a second: a short one can come in one piece where the CPU is short.
+ * Its random weights end an answer at any word, so that seeds are tried until one goes on.
+ */
+async function longStream(signal: AbortSignal): Promise<Answer> {
+  for (let seed = 1; seed <= 24; seed += 1) {
+    const body = { ...question, max_tokens: 512, temperature: 1, seed, stream: true }
+    const answer = await askBrain('/v1/chat/completions', signal, { body })
+    if (answer.status !== 200 || eventsOf(answer.text).length > 200) return answer
+  }
+  throw new CheckBroke('No seed from 1 to 24 made the tiny model say 200 words.')
+}
+
 describe('the brain', () => {
   it('is healthy, has one model, and says on its page, in a header and in its answers what it is', async ({
     task,
@@ -114,24 +133,18 @@ describe('the brain', () => {
   })
 
   it('streams: its words come one after the other, and [DONE] is last', async ({ task, signal }) => {
-    const { status, type, text, pieces } = await askBrain('/v1/chat/completions', signal, {
-      body: { ...question, max_tokens: 32, stream: true },
-    })
+    const { status, type, text, pieces } = await longStream(signal)
     expect(status).toBe(200)
     expect(type).toMatch(/^text\/event-stream/)
-    const events = text
-      .split('\n\n')
-      .filter((event) => event !== '')
-      .map((event) => event.replace('data: ', ''))
+    const events = eventsOf(text)
     expect(events.at(-1)).toBe('[DONE]')
     const chunks = events
       .slice(0, -1)
       .map((event) => JSON.parse(event) as { choices: { delta: { content?: string } }[] })
-    expect(chunks.length).toBeGreaterThan(3)
     expect(chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join('')).toMatch(note)
     // Not all at once.
-    expect(pieces.at(-1)).toBeGreaterThan(0)
     expect(pieces.length).toBeGreaterThan(1)
+    expect(pieces.at(-1)).toBeGreaterThan(0)
     recordOf(task.meta).facts.push({
       name: 'stream',
       value: `${String(chunks.length)} events in ${String(pieces.length)} pieces over ${String(pieces.at(-1))} ms`,
