@@ -18,6 +18,7 @@ export default defineConfig({
           exclude: ['**/node_modules/**', '**/*.e2e.test.ts', '**/*.api.test.ts', '**/*.machine.test.ts'],
           testTimeout: 20_000,
           hookTimeout: 60_000,
+          expect: { poll: { timeout: 10_000 } },
           // A third of the processor time of all of them would be the start of a worker for each file; what a test stubs is put back.
           isolate: false,
           unstubEnvs: true,

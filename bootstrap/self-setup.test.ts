@@ -62,7 +62,7 @@ describe('dependenciesInstalled', () => {
   })
 })
 
-/** A program `npm` that takes a moment, notes that it ran, and installs. */
+/** A program `npm` that notes that it ran, and does this. */
 function fakeNpm(body: string): string {
   const bin = path.join(folder, 'bin')
   mkdirSync(bin)
@@ -94,14 +94,20 @@ function node(script: string, env: Record<string, string>, signal?: { name: Node
 
 describe('ensureDependencies', () => {
   const ensure = `
+    import { writeFileSync } from 'node:fs'
     const { ensureDependencies } = await import(${JSON.stringify(module)})
-    await ensureDependencies(process.env.FOLDER, (line) => console.error(line))
+    await ensureDependencies(process.env.FOLDER, (line) => {
+      console.error(line)
+      if (line.startsWith('Waiting')) writeFileSync(process.env.FOLDER + '/waits', '')
+    })
   `
 
   it('installs once when two processes come at once, and leaves no lock', async () => {
     lock(wanted)
     const PATH = fakeNpm(
-      `sleep 1; mkdir -p node_modules; cp package-lock.json node_modules/.package-lock.json`,
+      `count=0
+       until [ -e ${folder}/waits ] || [ $count -ge 150 ]; do sleep 0.1; count=$((count + 1)); done
+       mkdir -p node_modules; cp package-lock.json node_modules/.package-lock.json`,
     )
     const both = await Promise.all([
       node(ensure, { PATH, FOLDER: folder }),

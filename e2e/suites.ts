@@ -211,7 +211,7 @@ export const suites: readonly Suite[] = [
     name: 'slate-environments',
     about: 'dev, staging and prod as the API server judges them',
   },
-  { ...slateAtLength, name: 'slate-dashboard', about: 'the dashboard in a browser' },
+  { ...slateAtLength, name: 'slate-dashboard', about: 'the dashboard in a browser', lane: 'alone' },
   { ...slateAtLength, name: 'forward', about: 'npm run slate:forward', lane: 'alone' },
   {
     ...slateAtLength,

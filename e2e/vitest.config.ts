@@ -41,8 +41,9 @@ export default defineConfig({
     isolate: false,
     // No blind retry: a test that passes only the second time is not green.
     retry: 0,
-    testTimeout: 180_000,
-    hookTimeout: 180_000,
+    // Every wait has a deadline of its own; this is for their sum, with the namespaces going.
+    testTimeout: 420_000,
+    hookTimeout: 420_000,
     teardownTimeout: 60_000,
     setupFiles: ['harness/evidence-on-failure.ts'],
     runner: shared ? 'run/shared-runner.ts' : 'run/turn-runner.ts',

@@ -6,6 +6,7 @@ import type { KubeObject } from '../bootstrap/kube/client.ts'
 import { attach, choiceFromEnvironment, clusterVariables } from '../e2e/harness/cluster.ts'
 import { duration } from '../e2e/harness/look.ts'
 import { runId } from '../e2e/harness/run-id.ts'
+import { givePriority } from '../e2e/harness/run-priority.ts'
 import { sweep } from '../e2e/harness/sweep.ts'
 import { CheckBroke } from '../e2e/harness/verdict.ts'
 import { systemAsUpHasIt } from '../e2e/harness/slate-objects.ts'
@@ -100,6 +101,7 @@ async function main(): Promise<number> {
   for (const system of new Set(chosen.map(systemOf)))
     rendered.set(system, await systemAsUpHasIt(cluster, system, signal))
   const directory = path.join(path.dirname(mutationFile()), 'last-run')
+  await givePriority(cluster.kube, cluster.runId, signal)
   say(`${String(chosen.length)} changes; first the canaries, on the cluster as it is.`)
   await runTests({ suites: ['canary'], directory, signal })
 
@@ -116,7 +118,7 @@ async function main(): Promise<number> {
     say(`=== ${result.outcome.toUpperCase()} after ${duration(result.durationMs)}: ${result.why}`)
     write(results)
   }
-  await sweep(cluster.kube, cluster.runId, AbortSignal.timeout(60_000))
+  await sweep(cluster.kube, cluster.runId, AbortSignal.timeout(240_000))
   const changed = (await Promise.all([...rendered.keys()].map((system) => differences(name, system)))).join(
     '',
   )

@@ -11,6 +11,7 @@ import { keepVariable } from '../e2e/harness/keep.ts'
 import { profileVariable } from '../e2e/harness/profile.ts'
 import { patternOf } from '../e2e/harness/reference.ts'
 import { runId, runLabel } from '../e2e/harness/run-id.ts'
+import { givePriority, takePriority } from '../e2e/harness/run-priority.ts'
 import { leftBy, sweep } from '../e2e/harness/sweep.ts'
 import { CheckBroke } from '../e2e/harness/verdict.ts'
 import { readReport } from '../e2e/run/read-report.ts'
@@ -25,7 +26,7 @@ import { summarize } from './e2e-summary.ts'
 const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
 
 /** How long removing what a run left may take, milliseconds. */
-const sweepMs = 90_000
+const sweepMs = 240_000
 
 /** Runs a script of ours under this Node.js, its output shown as it comes. Returns its exit code. */
 function run(argv: readonly string[], signal: AbortSignal): Promise<number> {
@@ -96,6 +97,20 @@ async function clusterAnswers(options: E2eOptions): Promise<boolean> {
   }
 }
 
+/** Gives the pods of the run a priority of their own. A cluster that does not take it is told of by the canaries. */
+async function prioritize(signal: AbortSignal): Promise<void> {
+  const soon = AbortSignal.any([signal, AbortSignal.timeout(30_000)])
+  try {
+    const { kube, runId: id } = await attach(choiceFromEnvironment(), soon)
+    await givePriority(kube, id, soon)
+  } catch (error) {
+    if (signal.aborted) return
+    process.stderr.write(
+      `The pods of this run have no priority of their own: ${error instanceof Error ? error.message : String(error)}\n`,
+    )
+  }
+}
+
 /** What vitest is to take by its title; the canaries are always among it. */
 function patternFor({ test, only }: E2eOptions): string | undefined {
   const canaries = '^ ?canary '
@@ -115,6 +130,7 @@ async function tidy(options: E2eOptions): Promise<void> {
     )
     return
   }
+  await takePriority(kube, id, signal)
   const swept = await sweep(kube, id, signal)
   if (swept.length > 0)
     process.stderr.write(`Removed what tests had left: ${swept.map(refWords).join(', ')}\n`)
@@ -159,6 +175,7 @@ async function main(): Promise<number> {
   const pattern = patternFor(options)
   let untidy: string | undefined
   try {
+    if (options.profile !== 'shared') await prioritize(signal)
     await runTests({
       suites: options.suites,
       directory,

@@ -415,7 +415,7 @@ describe('status', () => {
       })
     const started = Date.now()
     expect(await status(300)).toMatchObject({ state: 'unknown' })
-    expect(Date.now() - started).toBeLessThan(1_500)
+    expect(Date.now() - started).toBeLessThan(10_000)
   })
 })
 

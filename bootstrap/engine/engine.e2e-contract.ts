@@ -260,8 +260,8 @@ export function engineContract(options: EngineContractOptions): void {
       await expect(
         engine.pull('192.0.2.123:5000/local-cloud/absent:1', { timeoutMs: 3_000, signal }),
       ).rejects.toMatchObject({ code: 'REGISTRY_UNREACHABLE' })
-      expect(Date.now() - started).toBeLessThan(10_000)
-    }, 30_000)
+      expect(Date.now() - started).toBeLessThan(25_000)
+    }, 60_000)
 
     it('leaves no volume', async () => {
       expect(await engine.listVolumes(label, signal)).toEqual([])

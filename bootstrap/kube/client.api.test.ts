@@ -29,7 +29,7 @@ function required(path: string | undefined): string {
   return path
 }
 
-const signal = (): AbortSignal => AbortSignal.timeout(30_000)
+const signal = (): AbortSignal => AbortSignal.timeout(90_000)
 
 let count = 0
 const freshName = (): string => {
@@ -100,7 +100,7 @@ async function errorOf(promise: Promise<unknown>): Promise<LocalCloudError> {
   throw new Error('It did not fail.')
 }
 
-describe('the client against a real API server', { timeout: 60_000 }, () => {
+describe('the client against a real API server', { timeout: 120_000 }, () => {
   let server: ApiServer
   let kube: ConnectedKube
 
@@ -265,7 +265,7 @@ describe('the client against a real API server', { timeout: 60_000 }, () => {
 
   it('sees a change that comes while it waits', async () => {
     const object = configMap(freshName(), {})
-    const waiting = kube.waitFor(refOf(object), exists, { timeoutMs: 20_000, signal: signal() })
+    const waiting = kube.waitFor(refOf(object), exists, { timeoutMs: 60_000, signal: signal() })
     await kube.apply([object], { signal: signal() })
     expect((await waiting)?.metadata.name).toBe(object.metadata.name)
   })
@@ -274,14 +274,14 @@ describe('the client against a real API server', { timeout: 60_000 }, () => {
     const object = configMap(freshName(), {})
     const seen: string[] = []
     const waiting = kube.waitFor(refOf(object), exists, {
-      timeoutMs: 50_000,
-      signal: AbortSignal.timeout(55_000),
+      timeoutMs: 90_000,
+      signal: AbortSignal.timeout(100_000),
       onSeen: (words) => seen.push(words),
     })
     while (seen.length === 0) await new Promise((resolve) => setImmediate(resolve))
     await server.crash()
-    const applying = kube.apply([object], { signal: AbortSignal.timeout(50_000) })
-    await server.start(AbortSignal.timeout(50_000))
+    const applying = kube.apply([object], { signal: AbortSignal.timeout(90_000) })
+    await server.start(AbortSignal.timeout(90_000))
     expect((await applying)[0]?.change).toBe('created')
     expect(await waiting).toBeDefined()
     expect(seen).toEqual(['does not exist', 'exists'])
@@ -294,7 +294,7 @@ describe('the client against a real API server', { timeout: 60_000 }, () => {
     await kube.waitForList(
       { apiVersion: 'v1', kind: 'Pod', namespace: 'default', labelSelector: `app=${ref.name}` },
       (pods) => ({ met: pods.length > 0, seen: `${String(pods.length)} pods` }),
-      { timeoutMs: 20_000, signal: signal() },
+      { timeoutMs: 60_000, signal: signal() },
     )
     const started = performance.now()
     const error = await errorOf(
@@ -302,12 +302,12 @@ describe('the client against a real API server', { timeout: 60_000 }, () => {
         ref,
         (found) => ({ met: false, seen: `${String(found?.metadata.generation)} generations` }),
         {
-          timeoutMs: 500,
+          timeoutMs: 5_000,
           signal: signal(),
         },
       ),
     )
-    expect(performance.now() - started).toBeLessThan(15_000)
+    expect(performance.now() - started).toBeLessThan(45_000)
     expect(error.code).toBe('WAIT_TIMEOUT')
     expect(error.message).toMatch(
       /^Deployment default\/test-\d+ was not as awaited within \d+\.\d s: 1 generations$/,
@@ -324,13 +324,13 @@ describe('the client against a real API server', { timeout: 60_000 }, () => {
         { apiVersion: 'v1', kind: 'Namespace', name: 'default' },
         () => ({ met: false, fatal: true, seen: 'hopeless' }),
         {
-          timeoutMs: 20_000,
+          timeoutMs: 60_000,
           signal: signal(),
         },
       ),
     )
     expect(error.message).toContain('hopeless')
-    expect(performance.now() - started).toBeLessThan(15_000)
+    expect(performance.now() - started).toBeLessThan(45_000)
   })
 
   it('deletes in the foreground and returns when the object and what it owns are gone', async () => {
@@ -343,7 +343,7 @@ describe('the client against a real API server', { timeout: 60_000 }, () => {
       labelSelector: `app=${object.metadata.name}`,
     }
     await kube.waitForList(owned, (sets) => ({ met: sets.length === 1, seen: '' }), {
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
       signal: signal(),
     })
     await kube.delete(refOf(object), { signal: signal(), wait: true })
@@ -370,7 +370,7 @@ describe('the client against a real API server', { timeout: 60_000 }, () => {
     object.metadata.finalizers = ['test.local-cloud.io/kept']
     await kube.apply([object], { signal: signal() })
     const error = await errorOf(
-      kube.delete(refOf(object), { signal: AbortSignal.timeout(1_500), wait: true }),
+      kube.delete(refOf(object), { signal: AbortSignal.timeout(5_000), wait: true }),
     )
     expect(error.code).toBe('WAIT_TIMEOUT')
     expect(error.message).toContain('kept by test.local-cloud.io/kept')

@@ -106,7 +106,7 @@ describe('requests', () => {
   it('end as unreachable when the deadline passes without an answer, with the reason', async () => {
     const { kube, server: seen } = await started(() => undefined)
     await seen.stop()
-    const error = await errorOf(kube.get(ref, AbortSignal.timeout(300)))
+    const error = await errorOf(kube.get(ref, seconds(3)))
     expect(error.code).toBe('API_UNREACHABLE')
     expect(error.message).toContain('ECONNREFUSED')
     await seen.listen()
@@ -121,7 +121,7 @@ describe('requests', () => {
     const began = performance.now()
     stop.abort()
     expect((await asking).code).toBe('INTERRUPTED')
-    expect(performance.now() - began).toBeLessThan(100)
+    expect(performance.now() - began).toBeLessThan(5_000)
     await seen.listen()
   })
 

@@ -53,8 +53,8 @@ export interface Twins {
   /** What the two differ in, as the refused one has it: `hostPID`. */
   title: string
   refused: KubeObject
-  /** The words of the refusal. */
-  words: string
+  /** The words of the refusal, or their pattern. */
+  words: string | RegExp
   /** Differs in that field only. */
   twin: KubeObject
   twinTitle: string
@@ -79,8 +79,11 @@ export async function expectRefused(
   }
   const before = await control()
   const { ok, seen } = await askAdmission(kube, refused, signal)
-  if (ok || !seen.includes(words)) {
-    throw new ExpectationFailed(`${title}: expected to be refused with "${words}", and it was: ${seen}`)
+  const isThat = typeof words === 'string' ? seen.includes(words) : words.test(seen)
+  if (ok || !isThat) {
+    throw new ExpectationFailed(
+      `${title}: expected to be refused with "${String(words)}", and it was: ${seen}`,
+    )
   }
   const after = await control()
   record.controls.push({

@@ -17,7 +17,7 @@ export interface ApiAnswer {
 
 /**
  * Requests that the client of the product has no words for: subresources such as `eviction` and `token`, reviews, and everything under the
- * identity of an account. Sent once; no refusal is thrown or repeated.
+ * identity of an account. No refusal is thrown; what only asks, GETs and reviews, is sent again while the server cannot answer.
  */
 export interface ApiCaller extends Disposable {
   /** @throws LocalCloudError API_UNREACHABLE when there is no answer */
@@ -88,7 +88,8 @@ function callerOf(connection: Connection): ApiCaller {
   const web = http(connection)
   return {
     async call(request) {
-      const { status, body } = await web.sendOnce(request)
+      const asksOnly = request.method === 'GET' || /reviews$/.test(request.path)
+      const { status, body } = await (asksOnly ? web.send(request) : web.sendOnce(request))
       return { status, body, message: status < 400 ? '' : apiStatus(status, body).message }
     },
     [Symbol.dispose]() {

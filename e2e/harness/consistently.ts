@@ -4,13 +4,13 @@ import { CheckBroke, ExpectationFailed } from './verdict.ts'
 /** A period that was looked at once was not observed. */
 const fewest = 2
 /** How many times the period may last until there were enough looks: on a busy machine one look takes longer than it should. */
-const patience = 3
+const patience = 10
 
 /**
  * Looks again and again for the whole of `timeoutMs`, or longer until there were two looks, and requires every look to be ok; the only way to
  * say that something does not happen. Returns what the last look saw. A look still under way at the end does not count.
  * @throws ExpectationFailed at the first look that is not ok, with what it saw and when; CheckBroke when a look cannot run or when
- * fewer than two looks fitted into three times the period, because that is no observation of a period.
+ * fewer than two looks fitted into ten times the period, because that is no observation of a period.
  */
 export async function consistently(what: string, looker: Looker, pace: Pace): Promise<string> {
   const started = performance.now()

@@ -5,7 +5,7 @@ import { assertNegative, describeControls, type NegativeAssertion } from './cont
 import { request } from './http-client.ts'
 import type { TestRecord } from './record.ts'
 
-const settle = { timeoutMs: 700, intervalMs: 10 }
+const settle = { timeoutMs: 2_000, intervalMs: 10 }
 const hold = { timeoutMs: 300, intervalMs: 10 }
 
 let server: Server
@@ -29,7 +29,7 @@ afterEach(() => {
 })
 
 const status = (path: string, wanted: number) => async (signal: AbortSignal) => {
-  const outcome = await request(url + path, { timeoutMs: 500, signal })
+  const outcome = await request(url + path, { timeoutMs: 1_500, signal })
   const seen = outcome.kind === 'answered' ? String(outcome.status) : outcome.kind
   return { ok: seen === String(wanted), seen }
 }
@@ -145,6 +145,7 @@ describe('assertNegative', () => {
         },
         remove: () => Promise.resolve(),
       },
+      hold: { timeoutMs: 10_000, intervalMs: 10 },
     })
     await expect(assertNegative(empty(), leaking)).rejects.toThrow(/did not hold; look 3 .* saw: 200/)
   })

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
+import { LocalCloudError } from '../../bootstrap/errors/local-cloud-error.ts'
 import { eventually } from './eventually.ts'
 import { NotProven } from './verdict.ts'
 
@@ -73,6 +74,41 @@ describe('eventually', () => {
       name: 'CheckBroke',
       message: expect.stringContaining('pods is not iterable') as string,
     })
+    expect(looks).toBe(1)
+  })
+
+  it('looks again when the API failed a look in a way that may pass', async () => {
+    let looks = 0
+    const look = () => {
+      looks += 1
+      if (looks < 3) throw new LocalCloudError('API_UNREACHABLE', { message: 'The API does not answer.' })
+      return { ok: true, seen: 'there' }
+    }
+    expect(await eventually('x', look, pace)).toBe('there')
+    expect(looks).toBe(3)
+  })
+
+  it('breaks at the end of its time when the API failed the last look, and does not call that a failure', async () => {
+    let looks = 0
+    const look = () => {
+      looks += 1
+      if (looks === 1) return { ok: false, seen: 'not yet' }
+      throw new LocalCloudError('API_UNREACHABLE', { message: 'The API does not answer.' })
+    }
+    await expect(eventually('x', look, { timeoutMs: 60, intervalMs: 5 })).rejects.toMatchObject({
+      name: 'CheckBroke',
+      message: expect.stringContaining('The API does not answer.') as string,
+    })
+    expect(looks).toBeGreaterThan(2)
+  })
+
+  it('breaks at once for bad usage, which is the same the next time', async () => {
+    let looks = 0
+    const look = () => {
+      looks += 1
+      throw new LocalCloudError('BAD_VALUE', { message: 'There is no such value.' })
+    }
+    await expect(eventually('x', look, pace)).rejects.toMatchObject({ name: 'CheckBroke' })
     expect(looks).toBe(1)
   })
 

@@ -93,9 +93,9 @@ describe('request', () => {
     const rude = await listen(
       net.createServer((socket) => socket.once('data', () => socket.resetAndDestroy())),
     )
-    const kind = async (url: string) => (await request(url, { timeoutMs: 150 })).kind
+    const kind = async (url: string, timeoutMs = 5_000) => (await request(url, { timeoutMs })).kind
     expect(await kind(`http://127.0.0.1:${String(gone)}/`)).toBe('refused')
-    expect(await kind(`http://127.0.0.1:${String(silent)}/`)).toBe('timeout')
+    expect(await kind(`http://127.0.0.1:${String(silent)}/`, 150)).toBe('timeout')
     expect(await kind(`http://127.0.0.1:${String(rude)}/`)).toBe('reset')
     expect(await kind('gopher://127.0.0.1/')).toBe('could-not-run')
     expect(kindOf(Object.assign(new Error('x'), { code: 'ENOTFOUND' }))).toBe('dns-failure')

@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { expect, it } from 'vitest'
+import { eventually } from './eventually.ts'
 import { keepQuiet, whileQuiet } from './load-turn.ts'
 
 const never = new AbortController().signal
@@ -20,8 +22,14 @@ function work(name: string, log: string[]): { run: () => Promise<string>; end: (
   }
 }
 
-/** By now everything that can go on without somebody else has gone on. */
+/** Time in which what must not go on would have. */
 const settled = (): Promise<void> => delay(250)
+
+const says = (log: string[], lines: string[]): Promise<string> =>
+  eventually('the log', () => ({ ok: isDeepStrictEqual(log, lines), seen: log.join(', ') }), {
+    timeoutMs: 10_000,
+    intervalMs: 10,
+  })
 
 it('load waits for those that want quiet, and those that come later wait for its end', async () => {
   const log: string[] = []
@@ -37,6 +45,7 @@ it('load waits for those that want quiet, and those that come later wait for its
   await settled()
   expect(log).toEqual([])
   second()
+  await says(log, ['load begins'])
   await settled()
   expect(log).toEqual(['load begins'])
   load.end()
@@ -49,13 +58,13 @@ it('what one suite loads at the same time has one turn, which ends with the last
   const log: string[] = []
   const [one, other] = [work('one', log), work('other', log)]
   const both = Promise.all([whileQuiet(one.run, never), whileQuiet(other.run, never)])
-  await settled()
-  expect(log).toEqual(['one begins', 'other begins'])
+  await says(log, ['one begins', 'other begins'])
   const late = keepQuiet().then((end) => {
     log.push('quiet')
     end()
   })
   one.end()
+  await says(log, ['one begins', 'other begins', 'one ends'])
   await settled()
   expect(log.at(-1)).toBe('one ends')
   other.end()

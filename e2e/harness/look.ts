@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { LocalCloudError, type ErrorFamily } from '../../bootstrap/errors/local-cloud-error.ts'
 import { CheckBroke, isVerdictError } from './verdict.ts'
 
 /** What one look at the world found: whether it is as wanted, and what was seen, in words that a failure can quote. */
@@ -8,8 +9,8 @@ export interface Look {
 }
 
 /**
- * Looks once. It gets a signal that aborts when its time is over. A look that cannot tell throws; that ends the waiting at once, for
- * a check that broke must not be read as "not yet".
+ * Looks once. It gets a signal that aborts when its time is over. A look that cannot tell throws, and is never read as "not yet": it ends
+ * the waiting, at once unless the API or a tool failed it in a way that may pass (`mayPass`).
  */
 export type Looker = (signal: AbortSignal) => Promise<Look> | Look
 
@@ -69,6 +70,13 @@ export async function takeLook(
 
 /** A call, because an abort in between is invisible to the type checker. */
 const isOver = (signal: AbortSignal): boolean => signal.aborted
+
+/** What a busy machine or an API server that is not well for a moment makes fail; the rest fails the next time as well. */
+const passing: ReadonlySet<ErrorFamily> = new Set<ErrorFamily>(['kubernetes', 'command', 'wait-timeout'])
+
+/** Whether a look that broke may run a moment later: the API, the engine or a tool did not do what it was asked. */
+export const mayPass = (error: unknown): error is CheckBroke =>
+  error instanceof CheckBroke && error.cause instanceof LocalCloudError && passing.has(error.cause.family)
 
 /** Waits until the next look is due or the period is over; throws what `outer` aborted with. */
 export async function untilNext(

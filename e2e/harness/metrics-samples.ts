@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { apiStatus, refused } from '../../bootstrap/kube/api-status.ts'
 import type { KubeClient, KubeObject } from '../../bootstrap/kube/client.ts'
 import { quantity } from '../../bootstrap/manifests/quantity.ts'
 import { eventually } from './eventually.ts'
@@ -47,7 +48,12 @@ export async function podSamples(
 ): Promise<PodSample[]> {
   const { status, body } = await kube.raw(`/apis/metrics.k8s.io/v1beta1/namespaces/${namespace}/pods`, signal)
   if (status !== 200)
-    throw new CheckBroke(`The metrics API answered ${String(status)}: ${body.trim().slice(0, 200)}`)
+    throw new CheckBroke(`The metrics API answered ${String(status)}: ${body.trim().slice(0, 200)}`, {
+      // It may answer a moment later, for which `eventually` waits.
+      ...(status >= 500 || status === 429
+        ? { cause: refused('the metrics API', apiStatus(status, body)) }
+        : {}),
+    })
   const parsed = z.object({ items: z.array(podMetrics) }).safeParse(JSON.parse(body))
   if (!parsed.success)
     throw new CheckBroke('The metrics API answered something that is no list of PodMetrics.')

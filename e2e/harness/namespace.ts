@@ -28,8 +28,8 @@ export interface TestNamespace extends AsyncDisposable {
   labels: Record<string, string>
 }
 
-/** How long the deletion of a namespace may take, milliseconds; pods of ours end at once, so that this is not reached. */
-const deletionTimeoutMs = 60_000
+/** How long the deletion of a namespace may take, milliseconds: copies of a system have half a minute of grace, and the controller looks twice. */
+const deletionTimeoutMs = 180_000
 
 let count = 0
 

@@ -1,13 +1,16 @@
 import type { Condition, KubeClient, KubeObject } from '../../bootstrap/kube/client.ts'
+import { applyWhenRoom } from './apply-when-room.ts'
 import { keeps } from './keep.ts'
 import {
   probeScript,
   readConnect,
+  ranToItsEnd,
   readHttp,
   type ConnectOutcome,
   type PodHttpOutcome,
 } from './probe-script.ts'
 import { runLabel } from './run-id.ts'
+import { runPriority } from './run-priority.ts'
 
 /** In every node of a cluster of ours; has sh, nc, wget, nslookup and httpd. */
 export const probeImage = 'docker.io/library/busybox:1.35.0'
@@ -76,7 +79,7 @@ export function probePodManifest(
     metadata: { name, namespace, labels: { [runLabel]: runId, ...labels } },
     spec: {
       ...(runtimeClassName === undefined ? {} : { runtimeClassName }),
-      ...(priorityClassName === undefined ? {} : { priorityClassName }),
+      ...(priorityClassName === undefined ? runPriority() : { priorityClassName }),
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       terminationGracePeriodSeconds: 0,
@@ -120,34 +123,38 @@ const podReady: Condition = (pod) => {
   return ready?.status === 'True' && status?.podIP !== undefined ? { met: true, seen } : { met: false, seen }
 }
 
+/** How often a client is started until one runs to its end; one that does not has found nothing out. */
+const attempts = 3
+
 /** Makes the pod and returns when its web server answers. @throws LocalCloudError WAIT_TIMEOUT with the pod's reason. */
 export async function startProbePod(options: ProbePodOptions): Promise<ProbePod> {
   const { kube, namespace, name, signal, timeoutMs = 120_000 } = options
   const ref = { apiVersion: 'v1', kind: 'Pod', name, namespace }
   const remove = () =>
     kube.delete(ref, { signal: AbortSignal.timeout(30_000), wait: true, gracePeriodSeconds: 0 })
-  await kube.apply([probePodManifest(options)], { signal, dryRun: 'skip' })
+  await applyWhenRoom(kube, probePodManifest(options), { timeoutMs, signal })
   const ready = await kube.waitFor(ref, podReady, { timeoutMs, signal }).catch(async (error: unknown) => {
     await remove().catch(() => undefined)
     throw error
   })
-  const client = (
+  const client = async (
     mode: 'tcp' | 'http',
     host: string,
     port: number,
     { timeoutSeconds, signal: stop }: ClientOptions,
     more: string[],
-  ) =>
-    kube
-      .exec(
-        { namespace, name, container: 'probe' },
-        ['/bin/sh', '-c', probeScript, 'probe', mode, host, String(port), String(timeoutSeconds), ...more],
-        { signal: stop },
-      )
-      .catch((error: unknown) => {
-        stop.throwIfAborted()
-        return { exitCode: -1, stdout: '', stderr: error instanceof Error ? error.message : String(error) }
-      })
+  ) => {
+    const argv = ['/bin/sh', '-c', probeScript, 'probe', mode, host, String(port), String(timeoutSeconds)]
+    for (let left = attempts; ; left -= 1) {
+      const result = await kube
+        .exec({ namespace, name, container: 'probe' }, [...argv, ...more], { signal: stop })
+        .catch((error: unknown) => {
+          stop.throwIfAborted()
+          return { exitCode: -1, stdout: '', stderr: error instanceof Error ? error.message : String(error) }
+        })
+      if (left === 1 || ranToItsEnd(result)) return result
+    }
+  }
   return {
     name,
     namespace,

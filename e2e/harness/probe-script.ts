@@ -24,7 +24,8 @@ const connectedMark = 'local-cloud-probe-connected'
 
 /**
  * POSIX shell for busybox 1.35 (`nc`, `nslookup`, `wget`, `timeout`, `sed`), run as `sh -c SCRIPT probe MODE HOST PORT SECONDS …`.
- * Names are resolved first, on their own, so that a resolver that is cut off is not taken for a port that is closed. `nc -e` is used
+ * Names are resolved first, on their own, so that a resolver that is cut off is not taken for a port that is closed; a slow one has 10 s at
+ * least, for that is not what is measured. `nc -e` is used
  * because it runs its program only once the connection stands. `timeout` ends a hanging client with exit code 143.
  */
 export const probeScript = `
@@ -32,7 +33,7 @@ mode=$1 host=$2 port=$3 limit=$4
 shift 4
 case $host in
   *[!0-9.]*)
-    answer=$(timeout "$limit" nslookup -type=a "$host" 2>&1 </dev/null)
+    answer=$(timeout $((limit > 10 ? limit : 10)) nslookup -type=a "$host" 2>&1 </dev/null)
     code=$?
     address=$(printf '%s\\n' "$answer" | sed -n '/^Name:/,$s/^Address[ 0-9]*: *//p' | sed -n 1p)
     if [ -z "$address" ]; then
@@ -73,6 +74,9 @@ function ending(result: ExecResult): Ended | string {
   }
   return { stage: match[1] ?? '', code: Number(match[2]), output: result.stdout.slice(0, match.index) }
 }
+
+/** Whether the client ran and said what it found, which a program that was not started or was cut off does not. */
+export const ranToItsEnd = (result: ExecResult): boolean => typeof ending(result) !== 'string'
 
 function networkFailure({ stage, code, output }: Ended): {
   kind: Exclude<ConnectKind, 'connected'>

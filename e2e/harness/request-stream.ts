@@ -52,7 +52,7 @@ export async function startRequestStream(
     tally,
     async stop(stop) {
       await pod.sh(
-        `cd ${folder} && touch stop && n=0; while [ ! -e stopped ] && [ $n -lt 60 ]; do usleep 100000; n=$((n+1)); done; [ -e stopped ]`,
+        `cd ${folder} && touch stop && n=0; while [ ! -e stopped ] && [ $n -lt 200 ]; do usleep 100000; n=$((n+1)); done; [ -e stopped ]`,
         stop,
       )
       const seen = await tally(stop)
@@ -65,13 +65,13 @@ export async function startRequestStream(
 const mark = 'failures:'
 
 /**
- * `timeout` and not `wget -T`, with which busybox 1.35 crashes; exit 143 is a request that took longer. Five seconds: one that went to a pod
- * which is gone never comes back, while one on a machine at its limit takes two now and then.
+ * `timeout` and not `wget -T`, with which busybox 1.35 crashes; exit 143 is a request that took longer. Fifteen
+ * seconds: one that went to a pod which is gone never comes back, while one on a machine at its limit takes two now and then.
  */
 const loop = (url: string): string =>
   [
     'while [ ! -e stop ]; do',
-    `if timeout 5 wget -q -O body ${url} 2>error; then cat body >> answers;`,
+    `if timeout 15 wget -q -O body ${url} 2>error; then cat body >> answers;`,
     'else echo "$(date +%T) exit $? $(cat error)" >> failures; fi;',
     'usleep 20000; done; touch stopped',
   ].join(' ')

@@ -131,9 +131,10 @@ export async function runScaling(
       twinPercent,
       raisedMs,
       loweredMs,
-      rescales: await rescalesOf(
+      rescales: await reportedOf(
         kube,
         { namespace: deployment.namespace, name: row.name, sinceMs: wanted[0]?.[0] ?? began },
+        wanted.slice(1).map(([, size]) => size),
         signal,
       ),
       before,
@@ -142,6 +143,32 @@ export async function runScaling(
   } finally {
     record.series = [...(record.series ?? []), ...scalingPlots(eyes, row, marks)]
   }
+}
+
+/** How long the last changes of size may take to be reported; an event is written after what it tells of, milliseconds. */
+const reportMs = 15_000
+
+/** What an autoscaler reported when every size is among it, or, when one never is, what there was in the end. */
+async function reportedOf(
+  kube: KubeClient,
+  autoscaler: Parameters<typeof rescalesOf>[1],
+  sizes: readonly number[],
+  signal: AbortSignal,
+): Promise<Rescale[]> {
+  let reported: Rescale[] = []
+  await eventually(
+    `${autoscaler.name} reports its changes of size`,
+    async (stop) => {
+      reported = await rescalesOf(kube, autoscaler, stop)
+      const missing = sizes.filter((size) => reported.every((one) => one.size !== size))
+      return { ok: missing.length === 0, seen: `nothing of ${missing.join(', ')}` }
+    },
+    { timeoutMs: reportMs, intervalMs: 500, signal },
+  ).catch((error: unknown) => {
+    // Whether somebody else changed the size is for the test to say.
+    if (!(error instanceof ExpectationFailed)) throw error
+  })
+  return reported
 }
 
 interface Watched {

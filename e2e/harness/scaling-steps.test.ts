@@ -89,6 +89,17 @@ describe('violationsOf', () => {
     expect(judge(series([0, 6], [680, 5]))).toHaveLength(1)
   })
 
+  it('asks nothing of a window that is no longer than a sync, for a step is seen before what it follows from', () => {
+    const seen = series([0, 2], [55, 4])
+    const within = (stabilizationWindowSeconds: number): ScalingBehavior => ({
+      ...dashboard,
+      scaleUp: { ...dashboard.scaleUp, stabilizationWindowSeconds },
+    })
+    expect(judge(seen, within(0))).toEqual([])
+    expect(judge(seen, within(15))).toEqual([])
+    expect(judge(seen, within(16))).toHaveLength(1)
+  })
+
   it('takes two steps that are seen a little too close together for what they are', () => {
     expect(judge(series([0, 2], [120, 4], [179, 6]))).toEqual([])
     expect(judge(series([0, 2], [120, 4], [170, 6]))).toHaveLength(1)

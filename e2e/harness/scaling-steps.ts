@@ -81,7 +81,8 @@ const sightMs = 2_000
  * - Never below the minimum, never above the maximum.
  * - No step is larger than the policies allow within their periods; of several policies the most generous one counts (`selectPolicy: Max`).
  * - No step against a recommendation that is younger than the stabilization window. The last such recommendation was made up to one sync
- *   period before the first other one was seen, so the first step comes no earlier than the window less one period after that.
+ *   period before the first other one was seen, so the first step comes no earlier than the window less one period after that. A window
+ *   that is no longer than a period promises nothing: the step may come with the first other recommendation, and be seen before it.
  */
 export function violationsOf(series: CountSeries, promise: ScalingPromise): string[] {
   const { min, max, behavior, raisedMs, loweredMs } = promise
@@ -105,8 +106,8 @@ export function violationsOf(series: CountSeries, promise: ScalingPromise): stri
     const up = step.to > step.from
     const { stabilizationWindowSeconds } = up ? behavior.scaleUp : behavior.scaleDown
     const since = up ? raisedMs : loweredMs
-    const earliest = since + Math.max(0, stabilizationWindowSeconds * 1000 - syncMs) - sightMs
-    return step.atMs >= earliest
+    const delayMs = stabilizationWindowSeconds * 1000 - syncMs
+    return delayMs <= 0 || step.atMs >= since + delayMs - sightMs
       ? []
       : [
           `${words(step)} after ${at(step)}, ${secondsBetween(since, step.atMs)} s after the load asked for it, ` +

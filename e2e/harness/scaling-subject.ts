@@ -101,7 +101,7 @@ export async function shortenedCopies(
     requestMillicores: millicores(copyCpu),
     behavior: shortBehavior(row),
     differs:
-      `copies in namespace ${namespace} with an empty folder for each claim, requests of ${copyCpu} CPU, without a priority class and with ` +
+      `copies in namespace ${namespace} with an empty folder for each claim, requests of ${copyCpu} CPU, with a priority by which they displace nobody, and with ` +
       `${loadVariable.name}=${loadVariable.value}; windows of 0 s up and ${String(shortWindows.scaleDown.window)} s down, periods of ` +
       `${String(shortWindows.scaleUp.period)} s where the specification names them`,
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
@@ -110,12 +110,7 @@ export async function shortenedCopies(
 
 /** What a copy differs in beyond what every copy does. */
 function toLoad(deployment: CopiedDeployment, original: CopiedDeployment): void {
-  const pod = deployment.spec.template.spec as CopiedDeployment['spec']['template']['spec'] & {
-    priorityClassName?: string
-  }
-  // Lower than everything else: a copy that does not fit must wait instead of taking another test's place.
-  delete pod.priorityClassName
-  for (const [index, container] of pod.containers.entries()) {
+  for (const [index, container] of deployment.spec.template.spec.containers.entries()) {
     const { resources } = original.spec.template.spec.containers[index] ?? {}
     container.env = [...(container.env ?? []), loadVariable]
     container.resources = { ...resources, requests: { ...resources?.requests, cpu: copyCpu } }

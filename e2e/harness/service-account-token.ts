@@ -7,8 +7,8 @@ export interface Account {
   name: string
 }
 
-/** Seconds that a token lives; the shortest that the API server gives out. */
-const lifetimeSeconds = 600
+/** Seconds that a token lives; longer than any suite that asks with one. */
+const lifetimeSeconds = 3_600
 
 /** The name under which the API server knows an account. */
 export const userOf = ({ namespace, name }: Account): string => `system:serviceaccount:${namespace}:${name}`

@@ -72,9 +72,12 @@ it('is started again when it died', async () => {
   const { engine, started } = podman()
   const first = await useApi(engine, signal)
   process.kill(started()[0] ?? 0, 'SIGKILL')
-  await vi.waitFor(() => {
-    expect(runs(started()[0])).toBe(false)
-  })
+  await vi.waitFor(
+    () => {
+      expect(runs(started()[0])).toBe(false)
+    },
+    { timeout: 10_000 },
+  )
   const second = await useApi(engine, signal)
   expect(second.url).toBe(first.url)
   expect(started().map(runs)).toEqual([false, true])

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { LocalCloudError } from '../../bootstrap/errors/local-cloud-error.ts'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { selectorQuery } from '../../bootstrap/kube/label-selector.ts'
 import { readContract, type DeploymentRow } from '../../manifests/slate/contract.ts'
@@ -101,9 +102,12 @@ export async function evaluateIn<T>(
   return JSON.parse(result.stdout) as T
 }
 
+/** How long the connection to a pod, and the answer to one request over it, may take on a busy machine, milliseconds. */
+const patienceMs = 20_000
+
 /**
  * One request to a port of a pod, over a connection that the API server forwards: no policy and no Service is on the way. A GET, or a POST
- * of JSON where there is a body, unless another method is named.
+ * of JSON where there is a body, unless another method is named. `could-not-run` where the connection could not be had.
  */
 export async function requestPod(
   { kube }: Pick<Cluster, 'kube'>,
@@ -114,15 +118,25 @@ export async function requestPod(
   body?: unknown,
   method = body === undefined ? 'GET' : 'POST',
 ): Promise<HttpOutcome> {
-  const connection = await kube.portForward({ namespace: pod.namespace ?? namespace, name: pod.name }, port, {
-    signal,
-    openTimeoutMs: 5_000,
-  })
+  const target = { namespace: pod.namespace ?? namespace, name: pod.name }
+  const started = performance.now()
+  const connection = await kube
+    .portForward(target, port, { signal, openTimeoutMs: patienceMs })
+    .catch((error: unknown): HttpOutcome => {
+      signal.throwIfAborted()
+      if (!(error instanceof LocalCloudError)) throw error
+      return {
+        kind: 'could-not-run',
+        detail: error.message,
+        ms: Math.round(performance.now() - started),
+      }
+    })
+  if ('kind' in connection) return connection
   try {
     return await request(`http://127.0.0.1:${String(port)}${path}`, {
       connection,
       method,
-      timeoutMs: 5_000,
+      timeoutMs: patienceMs,
       signal,
       ...(body === undefined
         ? {}

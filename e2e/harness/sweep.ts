@@ -3,7 +3,7 @@ import { ownProbeNamespaces } from '../../bootstrap/addons/probe-namespace.ts'
 import { runLabel } from './run-id.ts'
 
 /** How long one object may take to go, milliseconds. */
-const goneMs = 60_000
+const goneMs = 180_000
 
 /** Everything that a run made and that is still there, namespaces first; what lies in one of those is not listed again. */
 export async function leftBy(kube: ConnectedKube, runId: string, signal: AbortSignal): Promise<ObjectRef[]> {

@@ -2,6 +2,7 @@ import type { ConnectedKube, KubeObject, ObjectRef } from '../../bootstrap/kube/
 import { deploymentAvailable } from '../../bootstrap/kube/conditions/deployment-available.ts'
 import { objectNamed } from './slate-objects.ts'
 import { runLabel } from './run-id.ts'
+import { runPriority } from './run-priority.ts'
 
 interface EnvSource {
   configMapKeyRef?: { name: string }
@@ -10,6 +11,7 @@ interface EnvSource {
 
 /** The parts of a pod template that a copy reads or changes. */
 export interface CopiedPod {
+  priorityClassName?: string
   serviceAccountName?: string
   terminationGracePeriodSeconds?: number
   containers: CopiedContainer[]
@@ -103,6 +105,8 @@ export function copyWorkload(options: CopyOptions): WorkloadCopy {
       : volume,
   )
   for (const { resources } of pod.containers) if (resources) resources.requests = { ...requests }
+  delete pod.priorityClassName
+  Object.assign(pod, runPriority())
   const needed = new Set([
     ...referencesOf(pod),
     ...claims.filter((name) => keepClaims.includes(name)).map((name) => `PersistentVolumeClaim/${name}`),
@@ -135,6 +139,7 @@ export function copyWorkload(options: CopyOptions): WorkloadCopy {
       ...(as === options.deployment ? [] : [`named ${as}`]),
       ...claims.filter((name) => !keepClaims.includes(name)).map((name) => `an empty folder for ${name}`),
       `requests ${requests.cpu} CPU and ${requests.memory}`,
+      'a priority by which it displaces nobody',
     ].join(', '),
   }
 

@@ -485,7 +485,7 @@ describe('one that is shared', () => {
         const left = [...(await leftOf(name)), ...files]
         return { ok: left.length === 0, seen: left.join(', ') || 'nothing' }
       },
-      { timeoutMs: 20_000, intervalMs: 200, signal },
+      { timeoutMs: 60_000, intervalMs: 200, signal },
     )
 
   it('by a run is the same in every worker, and goes when the run is killed', async () => {
@@ -496,7 +496,7 @@ describe('one that is shared', () => {
     expect(await leftOf(name)).toHaveLength(1)
     await kill()
     await goes(name)
-  }, 240_000)
+  }, 300_000)
 
   it('by a worker is the same in that worker, and goes with it', async () => {
     const { worked, kill } = await testRun('worker')
@@ -505,7 +505,7 @@ describe('one that is shared', () => {
     expect(first[0]).not.toBe(second[0])
     await Promise.all([...first, ...second].map(goes))
     await kill()
-  }, 240_000)
+  }, 300_000)
 })
 
 it('with a system and all add-ons answers through its ingress, and passes the smoke suite', async () => {

@@ -41,7 +41,9 @@ beforeAll(async () => {
     cwd: repository,
     cancelSignal: signal,
   })
-  const installed = await inProject('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline'])
+  const installed = await inProject('npm', [
+    ...['install', '--no-audit', '--no-fund', '--prefer-offline', '--fetch-retries', '5'],
+  ])
   expect(installed.exitCode, installed.all).toBe(0)
 }, 600_000)
 

@@ -1,8 +1,9 @@
 import { LocalCloudError } from '../../bootstrap/errors/local-cloud-error.ts'
-import type { ConnectedKube, KubeObject, ListCondition } from '../../bootstrap/kube/client.ts'
+import type { Condition, KubeClient, KubeObject, ListCondition } from '../../bootstrap/kube/client.ts'
 import { deploymentAvailable } from '../../bootstrap/kube/conditions/deployment-available.ts'
 import { jobComplete } from '../../bootstrap/kube/conditions/job-complete.ts'
 import { selectorQuery } from '../../bootstrap/kube/label-selector.ts'
+import { finishedWords } from '../../bootstrap/steps/finished-jobs.ts'
 import { refOf } from '../../bootstrap/steps/objects.ts'
 
 /** How long a Deployment may take to roll to what it was before, milliseconds. */
@@ -18,7 +19,7 @@ const goneMs = 60_000
  * @throws LocalCloudError API_REFUSED when the server refuses the object in any form
  */
 export async function applyChange(
-  kube: ConnectedKube,
+  kube: KubeClient,
   before: KubeObject,
   after: KubeObject | undefined,
   signal: AbortSignal,
@@ -37,18 +38,23 @@ export async function applyChange(
 
 /** Puts the object back as it was and returns when a Deployment's pods are those of before, and a Job has done its work again. @throws LocalCloudError when that fails */
 export async function restore(
-  kube: ConnectedKube,
+  kube: KubeClient,
   before: KubeObject,
   after: KubeObject | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   if (after !== undefined && after.metadata.name !== before.metadata.name)
     await kube.delete(refOf(after), { signal: within(signal, goneMs), wait: true })
+  const wasComplete = before.kind === 'Job' && jobComplete(await kube.get(refOf(before), signal)).met
   await put(kube, before, signal)
-  await rolledOut(kube, before, backMs, signal)
+  await rolledOut(kube, before, backMs, signal, wasComplete ? completeOrGone : jobComplete)
 }
 
-async function put(kube: ConnectedKube, object: KubeObject, signal: AbortSignal): Promise<void> {
+/** Of a Job that was complete: its time to live may be over at any moment. */
+const completeOrGone: Condition = (job) =>
+  job === undefined ? { met: true, seen: finishedWords } : jobComplete(job)
+
+async function put(kube: KubeClient, object: KubeObject, signal: AbortSignal): Promise<void> {
   try {
     await kube.apply([object], { signal, dryRun: 'skip' })
   } catch (error) {
@@ -71,13 +77,14 @@ const isTimeout = (error: unknown): boolean =>
   error instanceof LocalCloudError && error.code === 'WAIT_TIMEOUT'
 
 async function rolledOut(
-  kube: ConnectedKube,
+  kube: KubeClient,
   object: KubeObject,
   timeoutMs: number,
   signal: AbortSignal,
+  jobDone = jobComplete,
 ): Promise<void> {
   if (object.kind === 'Job') {
-    await kube.waitFor(refOf(object), jobComplete, { timeoutMs, signal })
+    await kube.waitFor(refOf(object), jobDone, { timeoutMs, signal })
     return
   }
   if (object.kind !== 'Deployment') return

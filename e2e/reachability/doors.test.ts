@@ -53,6 +53,20 @@ describe('requireDoors', () => {
     })
   })
 
+  it('knocks again at a door that should open and was silent, and at no other', async () => {
+    const asked: string[][] = []
+    const late: Knocker = {
+      name: 'bad',
+      knock(which) {
+        asked.push(which.map(({ name }) => name))
+        return Promise.resolve(which.length === 2 ? ['timeout', 'timeout'] : ['connected'])
+      },
+    }
+    await judge([knocker('good', 'connected', 'connected'), late]).judged
+    expect(asked.slice(0, 2)).toEqual([['brain', 'dns'], ['dns']])
+    expect(asked).toHaveLength(6)
+  })
+
   it('breaks when a closed door opened for nobody and has no witness', async () => {
     const rows = [knocker('bad', 'timeout', 'connected')]
     await expect(judge(rows).judged).rejects.toMatchObject({ name: 'CheckBroke' })

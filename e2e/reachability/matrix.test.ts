@@ -116,6 +116,33 @@ describe('a matrix', () => {
     )
   })
 
+  it('asks again while something that should answer is silent, and takes what answers then', async () => {
+    let rounds = 0
+    const late: Source = {
+      ...source('a', {}),
+      run: (argv, signal) => {
+        rounds += 1
+        return source('a', rounds < 3 ? {} : { server: 'connected' }).run(argv, signal)
+      },
+    }
+    expect((await run([late], [server, closed])).outcome).toBe('pass')
+    expect(rounds).toBe(3)
+  })
+
+  it('does not ask again when something answered once that should be silent', async () => {
+    let rounds = 0
+    const leaking: Source = {
+      ...source('a', {}),
+      run: (argv, signal) => {
+        rounds += 1
+        const once: Outcome[] = rounds === 1 ? ['timeout', 'connected', 'timeout'] : ['timeout']
+        return source('a', { closed: once }).run(argv, signal)
+      },
+    }
+    expect((await run([leaking], [server, closed])).outcome).toContain('timeout, connected, timeout')
+    expect(rounds).toBe(1)
+  })
+
   it('fails when policies and specification differ, though the network does what the policies say', async () => {
     const lost = target('lost', {
       ends: [{ end: pod('lost', 'other'), port: 80 }],

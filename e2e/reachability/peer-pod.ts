@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
+import { applyWhenRoom } from '../harness/apply-when-room.ts'
 import type { Cluster } from '../harness/cluster.ts'
 import { keeps } from '../harness/keep.ts'
 import { probePodManifest } from '../harness/probe-pod.ts'
@@ -34,7 +35,7 @@ export interface Peer extends AsyncDisposable {
 }
 
 /** How long a peer may take to run, milliseconds; the image is in the node. */
-const startMs = 60_000
+const startMs = 120_000
 
 /** A probe pod's manifest (its security and its resources) with another program in it. */
 export function peerManifest(
@@ -80,7 +81,10 @@ export async function startPeer(options: PeerOptions): Promise<Peer> {
     tcp: numbers('TCP'),
     udp: numbers('UDP').map((port) => ({ address: '0.0.0.0', port })),
   })
-  await kube.apply([peerManifest({ ...options, name, runId, command })], { signal, dryRun: 'skip' })
+  await applyWhenRoom(kube, peerManifest({ ...options, name, runId, command }), {
+    timeoutMs: startMs,
+    signal,
+  })
   try {
     const object = await kube.waitFor(
       ref,

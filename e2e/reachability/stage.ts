@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import { threadId } from 'node:worker_threads'
 import type { Engine } from '../../bootstrap/engine/engine.ts'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import type { Contract } from '../../manifests/slate/contract.ts'
@@ -124,6 +125,9 @@ export function createStage(cluster: Cluster, contract: Contract): Stage {
   }
 }
 
+/** From 1 to 240, by chance, and no two alike in the workers of one run: each has sixteen numbers of its own. */
+const ownNumber = (): number => (threadId % 15) * 16 + randomInt(1, 17)
+
 /** Addresses within and beside the stated blocks, by chance, so that two runs on one cluster do not meet. */
 function outsideAddresses(contract: Contract): OutsideAddresses {
   const within = (cidr: string): string => addressAt(cidr, randomInt(1, blockSize(cidr) - 1))
@@ -135,8 +139,8 @@ function outsideAddresses(contract: Contract): OutsideAddresses {
     private: statedBlocks(contract, 'allow-api-server-egress').map((cidr) =>
       addressAt(cidr, -randomInt(2, 60_000)),
     ),
-    beyond: addressAt(first, blockSize(first) + randomInt(1, 255)),
-    nowhere: addressAt('203.0.113.0/24', randomInt(1, 255)),
+    beyond: addressAt(first, blockSize(first) + ownNumber()),
+    nowhere: addressAt('203.0.113.0/24', ownNumber()),
   }
 }
 

@@ -157,10 +157,18 @@ describe('the network', () => {
       },
       pace(signal),
     )
-    const unknown = await ask(hostOf('nobody'))
-    expect(unknown.kind).toBe('dns-failure')
-    expect(unknown.detail).toMatch(/NXDOMAIN/)
-    recordOf(task.meta).facts.push({ name: 'a name that is not there', value: unknown.detail })
+    const unknown = await eventually(
+      'the resolver says that a name is not there',
+      async () => {
+        const { kind, detail } = await ask(hostOf('nobody'))
+        if (kind === 'could-not-run') throw new CheckBroke(detail)
+        // A resolver that is silent has not answered yet; anything else means that the name led somewhere.
+        expect(kind, detail).toBe('dns-failure')
+        return { ok: detail.includes('NXDOMAIN'), seen: detail }
+      },
+      pace(signal, 60_000),
+    )
+    recordOf(task.meta).facts.push({ name: 'a name that is not there', value: unknown })
   })
 
   it('a Service leads from the sandbox to an ordinary pod, and back', async ({ signal }) => {
@@ -275,8 +283,9 @@ describe('what the kubelet does with it', () => {
     const look = (script: string) => ({
       exec: { command: ['sh', '-c', script] },
       periodSeconds: 1,
-      timeoutSeconds: 5,
-      failureThreshold: 1,
+      // A program takes long to start in the sandbox of a busy machine, and that is no illness.
+      timeoutSeconds: 20,
+      failureThreshold: 3,
     })
     const probes = {
       readinessProbe: look('test -e /tmp/ready'),
@@ -298,7 +307,7 @@ describe('what the kubelet does with it', () => {
       pace(signal, 60_000),
     )
     await sh('touch /tmp/ready')
-    await kube.waitFor(podRef(name), podReady, { timeoutMs: 20_000, signal })
+    await kube.waitFor(podRef(name), podReady, { timeoutMs: 60_000, signal })
     expect((await status(signal))?.restartCount).toBe(0)
     await sh('touch /tmp/ill')
     await eventually(
@@ -310,10 +319,10 @@ describe('what the kubelet does with it', () => {
           seen: JSON.stringify({ restartCount, state, ready }),
         }
       },
-      pace(signal, 60_000),
+      pace(signal, 120_000),
     )
     await sh('touch /tmp/ready')
-    await kube.waitFor(podRef(name), podReady, { timeoutMs: 20_000, signal })
+    await kube.waitFor(podRef(name), podReady, { timeoutMs: 60_000, signal })
   })
 
   it('a deleted pod gets its signal, is gone soon, and leaves no process in the node', async ({
@@ -322,9 +331,16 @@ describe('what the kubelet does with it', () => {
   }) => {
     const { kube } = ground
     const name = 'deleted'
-    // Without the signal this would take the whole grace period.
-    const command = ['sh', '-c', 'trap "exit 0" TERM; sleep 3600 & wait']
-    const pod = ground.smallPod(name, [{ name: 'main', command }], { terminationGracePeriodSeconds: 60 })
+    // Without the signal this would take the whole grace period; it is Ready when it has set its trap.
+    const command = ['sh', '-c', 'trap "exit 0" TERM; touch /tmp/trapped; sleep 3600 & wait']
+    const readinessProbe = {
+      exec: { command: ['test', '-e', '/tmp/trapped'] },
+      periodSeconds: 1,
+      timeoutSeconds: 20,
+    }
+    const pod = ground.smallPod(name, [{ name: 'main', command, readinessProbe }], {
+      terminationGracePeriodSeconds: 60,
+    })
     await ground.start(pod, signal)
     const ids = await ground.idsOf(name, signal)
     const before = await ground.processesOf(ids, signal)
@@ -332,7 +348,7 @@ describe('what the kubelet does with it', () => {
     const started = performance.now()
     await kube.delete(podRef(name), { signal, wait: true })
     const ms = performance.now() - started
-    expect(ms).toBeLessThan(15_000)
+    expect(ms).toBeLessThan(45_000)
     const left = await eventually(
       'no process is left',
       async (stop) => {
@@ -422,8 +438,8 @@ describe('what does not hold', () => {
     task,
     signal,
   }) => {
-    // One block that is larger than the limit, held at once.
-    const command = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=100M', 'count=1']
+    // One block that is larger than the limit, held at once. Where only dd is killed, its shell lets containerd hear of it before the end.
+    const command = ['sh', '-c', 'dd if=/dev/zero of=/dev/null bs=100M count=1; code=$?; sleep 3; exit $code']
     const resources = { requests: { cpu: '5m', memory: '32Mi' }, limits: { memory: '32Mi' } }
     const greedy = (name: string, runtimeClassName: string | undefined) =>
       ground.toItsEnd(
@@ -434,10 +450,9 @@ describe('what does not hold', () => {
       greedy('greedy-outside', undefined),
       greedy('greedy-inside', sandboxClass),
     ])
-    expect(ordinary, 'the control: the limit is enforced here').toMatchObject({
-      reason: 'OOMKilled',
-      exitCode: 137,
-    })
+    expect(ordinary, 'the control: the limit is enforced here').toMatchObject({ exitCode: 137 })
+    // With cgroup v2 all processes are killed at once, and the end may be told before its reason is (containerd issues 8180 and 12372).
+    expect(['OOMKilled', 'Error']).toContain(ordinary.reason)
     expect(sandboxed).toMatchObject({ exitCode: 0 })
     recordOf(task.meta).facts.push({
       name: '100 MB with a limit of 32 MiB',

@@ -98,7 +98,7 @@ describe('granted rights', () => {
     let rights: Right[]
     let everybody: { inside: Rights; cluster: Rights }
     beforeAll(async () => {
-      const signal = AbortSignal.timeout(60_000)
+      const signal = AbortSignal.timeout(180_000)
       const stated = accounts.flatMap((account) => [...statedRights(contract.roles, account)])
       rights = withStated(await everyRight(admin, signal), new Set(stated))
       everybody = {

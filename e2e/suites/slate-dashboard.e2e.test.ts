@@ -12,7 +12,8 @@ import { requireSlate } from '../harness/slate.ts'
 /* SLATE's page as a person sees it: through the ingress, in a headless Chromium, on a desktop and on a phone. */
 const contract = readContract()
 const { host } = contract.ingress
-const settle = { timeoutMs: 60_000, intervalMs: 500 }
+/** A service that was stopped is started, ready, and found by the next look at all of them. */
+const settle = { timeoutMs: 120_000, intervalMs: 500 }
 
 let cluster: Cluster
 let page: Page

@@ -19,7 +19,7 @@ import { CheckBroke } from '../harness/verdict.ts'
 const contract = readContract()
 const namespace = contract.namespace.name
 const services = contract.services.rows
-const settle = { timeoutMs: 20_000, intervalMs: 500 }
+const settle = { timeoutMs: 60_000, intervalMs: 500 }
 /** From whose pods is asked: nothing else of the suites touches them, for they have no Service. */
 const asker = rowOf('slate-core')
 
@@ -54,27 +54,46 @@ interface Answer {
   body: string
 }
 
+let asked = 0
+
+/** Ready pods of the asker one after the other, for one alone would have to start a program for every question of the suite. */
+async function nextAsker(signal: AbortSignal): Promise<PodOfSlate> {
+  const ready = (await podsOfRow(cluster, asker, signal)).filter((pod) => pod.ready)
+  const pod = ready[asked % ready.length]
+  if (!pod) throw new CheckBroke(`No pod of ${asker.name} is ready.`)
+  asked += 1
+  return pod
+}
+
+/** Milliseconds for an answer. The router has its own metrics after it has asked every service (2 s) and Ollama for each model (10 s). */
+const answerMs = 20_000
+
 /** GETs from inside a pod of SLATE, each on a new connection. @throws CheckBroke when the pod could not ask */
 async function getInside(
   urls: readonly string[],
   signal: AbortSignal,
 ): Promise<(Answer | { error: string })[]> {
-  const pod = await readyPodOf(cluster, asker, signal)
   return evaluateIn(
     cluster,
-    pod,
+    await nextAsker(signal),
     `Promise.all(input.map((url) => new Promise((resolve) => {
-      require('http').get(url, { agent: false, timeout: 5000 }, (response) => {
+      require('http').get(url, { agent: false, timeout: ${String(answerMs)} }, (response) => {
         let body = ''
         response.setEncoding('utf8').on('data', (text) => { body += text })
           .on('end', () => resolve({ status: response.statusCode, headers: response.headers, body }))
-      }).on('timeout', function () { this.destroy(new Error('no answer within 5 s')) })
+      }).on('timeout', function () { this.destroy(new Error('no answer within ${String(answerMs)} ms')) })
         .on('error', (error) => resolve({ error: error.message }))
     })))`,
     urls,
     signal,
   )
 }
+
+/** Who answered how: `200 dashboard`. */
+const wordsOf = (answer: Answer | { error: string }): string =>
+  'error' in answer
+    ? answer.error
+    : `${String(answer.status)} ${answer.headers['x-slate-service'] ?? ''}`.trim()
 
 async function oneInside(url: string, signal: AbortSignal): Promise<Answer> {
   const [answer] = await getInside([url], signal)
@@ -91,7 +110,7 @@ describe('Services', () => {
   })
 
   it.each(services)('$name leads to exactly the ready pods of its deployment, on its ports', async (row) => {
-    const signal = AbortSignal.timeout(60_000)
+    const signal = AbortSignal.timeout(120_000)
     await eventually(
       row.name,
       async (stop) => {
@@ -140,11 +159,11 @@ describe('names', () => {
   it.each(services)(
     '$name resolves inside SLATE by each form of its name, to its ClusterIP',
     async ({ name }) => {
-      const signal = AbortSignal.timeout(30_000)
+      const signal = AbortSignal.timeout(60_000)
       const service = await cluster.kube.get({ apiVersion: 'v1', kind: 'Service', namespace, name }, signal)
       const { clusterIP } = (service?.['spec'] ?? {}) as { clusterIP?: string }
       const forms = [name, `${name}.${namespace}`, `${name}.${namespace}.svc.cluster.local`]
-      const pod = await readyPodOf(cluster, asker, signal)
+      const pod = await nextAsker(signal)
       const resolved = await evaluateIn<string[][]>(
         cluster,
         pod,
@@ -162,7 +181,7 @@ describe('names', () => {
   it.each(services)(
     '$name answers inside SLATE by its short name, as its deployment, on every port',
     async (row) => {
-      const signal = AbortSignal.timeout(60_000)
+      const signal = AbortSignal.timeout(120_000)
       const deployment = behind(row)
       await eventually(
         row.name,
@@ -171,11 +190,7 @@ describe('names', () => {
             row.ports.map((port) => `http://${row.name}:${String(port)}${deployment.healthPath}`),
             stop,
           )
-          const seen = answers.map((answer) =>
-            'error' in answer
-              ? answer.error
-              : `${String(answer.status)} ${answer.headers['x-slate-service'] ?? ''}`.trim(),
-          )
+          const seen = answers.map(wordsOf)
           const wanted = `200 ${deployment.entrypoint ?? ''}`.trim()
           return { ok: seen.every((one) => one === wanted), seen: seen.join(', ') }
         },
@@ -274,7 +289,7 @@ describe('metrics', () => {
   })
 
   it.each(scraped)('every pod of $name gives its metrics there, in the format of Prometheus', async (row) => {
-    const signal = AbortSignal.timeout(30_000)
+    const signal = AbortSignal.timeout(120_000)
     const pods = (await podsOfRow(cluster, row, signal)).filter(({ ready }) => ready)
     expect(pods.length).toBeGreaterThan(0)
     for (const pod of pods) {
@@ -286,7 +301,7 @@ describe('metrics', () => {
   })
 
   it.each(scraped)('the counters of $name grow by the requests that it got', async (row) => {
-    const signal = AbortSignal.timeout(30_000)
+    const signal = AbortSignal.timeout(120_000)
     const pod = await readyPodOf(cluster, row, signal)
     const labels = { route: 'unmatched', status: '404' }
     const read = async () => sumOf(await scrape(pod, row.port, signal), 'slate_http_requests_total', labels)
@@ -307,7 +322,7 @@ describe('metrics', () => {
   it.each(contract.optional.monitoring.targets)(
     'Service $service gives metrics on port $port from inside SLATE',
     async ({ service, port }) => {
-      const signal = AbortSignal.timeout(30_000)
+      const signal = AbortSignal.timeout(60_000)
       const row = services.find(({ name }) => name === service)
       if (!row) throw new CheckBroke(`The contract has no Service ${service}.`)
       const answer = await oneInside(`http://${service}:${String(port)}${contract.scrape.path}`, signal)
@@ -324,10 +339,10 @@ describe('metrics', () => {
     const seen = await eventually(
       'slate_service_up',
       async (stop) => {
-        const families = parsed(
-          (await oneInside(`http://slate-metrics-svc:9090${contract.scrape.path}`, stop)).body,
-        )
-        const up = families.get('slate_service_up')?.samples ?? []
+        const [answer] = await getInside([`http://slate-metrics-svc:9090${contract.scrape.path}`], stop)
+        if (answer === undefined || 'error' in answer || answer.status !== 200)
+          return { ok: false, seen: answer === undefined ? 'no answer' : wordsOf(answer) }
+        const up = parsed(answer.body).get('slate_service_up')?.samples ?? []
         return {
           ok: up.length === parts && up.every(({ value }) => value === 1),
           seen:

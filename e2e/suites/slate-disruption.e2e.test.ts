@@ -32,7 +32,8 @@ import { CheckBroke, ExpectationFailed, NotProven } from '../harness/verdict.ts'
  */
 const contract = readContract()
 const namespace = contract.namespace.name
-const settle = { timeoutMs: 25_000, intervalMs: 200 }
+/** As long as a pod may take to start beside other suites. */
+const settle = { timeoutMs: 90_000, intervalMs: 200 }
 
 /** Every budget with the Deployment whose pods it selects. */
 const budgets = contract.disruptionBudgets.map((budget) => {
@@ -315,7 +316,7 @@ describe('budgets of copies', () => {
     const { fewest, refusals } = await evictOneByOne({ kube: cluster.kube, admin }, pods, {
       query,
       least: budget.minAvailable,
-      timeoutMs: 40_000,
+      timeoutMs: settle.timeoutMs,
       signal,
     })
     recordOf(task.meta).facts.push({
@@ -382,7 +383,7 @@ describe('several nodes', () => {
       const { fewest } = await evictOneByOne({ kube, admin }, on(pods), {
         query,
         least: budget.minAvailable,
-        timeoutMs: 60_000,
+        timeoutMs: settle.timeoutMs,
         signal,
       })
       const left = on(await kube.list(query, signal)).filter(isReady)

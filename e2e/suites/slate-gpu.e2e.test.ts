@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, it } from 'vitest'
 import { gpuHolders } from '../../bootstrap/gpu/gpu-holders.ts'
 import { gpuResource } from '../../bootstrap/plan/gpu-plan.ts'
 import { readContract, withGpus } from '../../manifests/slate/contract.ts'
@@ -58,11 +58,16 @@ describe('the pods', () => {
       },
       { timeoutMs: 30_000, intervalMs: 500, signal },
     )
-    const quota = await cluster.kube.get(
-      { apiVersion: 'v1', kind: 'ResourceQuota', namespace, name: contract.quota.name },
-      signal,
+    const quota = { apiVersion: 'v1', kind: 'ResourceQuota', namespace, name: contract.quota.name }
+    await eventually(
+      'the quota counts them',
+      async (stop) => {
+        const found = await cluster.kube.get(quota, stop)
+        const used = at(found, 'status', 'used', `requests.${gpuResource}`)
+        return { ok: used === String(asking.length), seen: `used: ${String(used)}` }
+      },
+      { timeoutMs: 60_000, intervalMs: 500, signal },
     )
-    expect(at(quota, 'status', 'used', `requests.${gpuResource}`)).toBe(String(asking.length))
     recordOf(task.meta).facts.push({ name: 'tier', value: tier }, { name: 'pods', value: seen })
   })
 })

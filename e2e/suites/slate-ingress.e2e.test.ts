@@ -1,5 +1,6 @@
 import http from 'node:http'
 import { randomBytes } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { attach, choiceFromEnvironment, type Cluster } from '../harness/cluster.ts'
@@ -20,6 +21,11 @@ const { ingress: stated, namespace, environments } = readContract()
 const prefix = 'nginx.ingress.kubernetes.io/'
 const deafPorts = [8081, 8082]
 const appear = { timeoutMs: 30_000, intervalMs: 200 }
+/**
+ * For what counts requests: the controller begins to count anew whenever any route of the cluster changes, so that one batch of them may see
+ * two limits. One that does not limit never gets there. In between a rate fills up again.
+ */
+const counted = { timeoutMs: 60_000, intervalMs: 2_000 }
 const mebibytes = 1024 * 1024
 /** How Traefik refuses what is beyond a limit; ingress-nginx answers 503 unless told otherwise. */
 const tooMany = 429
@@ -233,7 +239,6 @@ describe('annotations of the Ingress', () => {
     expect(statusOf(patient)).toBe(200)
     expect(patient.ms).toBeGreaterThan(4_500)
     expect(statusOf(impatient)).toBe(504)
-    expect(impatient.ms).toBeLessThan(4_500)
   })
 
   it('proxy-send-timeout: a backend that does not read is given up with a shorter value only', async ({
@@ -268,21 +273,26 @@ describe('annotations of the Ingress', () => {
   }) => {
     const most = seconds('limit-connections')
     const host = await copy('connections', signal)
-    const together = async (count: number) =>
-      (
-        await Promise.all(Array.from({ length: count }, () => ask(host, '/cgi-bin/slow', signal, 60_000)))
-      ).map(statusOf)
-    const within = await together(most)
-    const beyond = await together(most + 5)
-    const after = await together(1)
+    const together = async (count: number, stop: AbortSignal) =>
+      (await Promise.all(Array.from({ length: count }, () => ask(host, '/cgi-bin/slow', stop, 60_000)))).map(
+        statusOf,
+      )
+    const within = tally(await together(most, signal))
+    expect(within).toBe(`${String(most)} × 200`)
+    const beyond = await eventually(
+      `of ${String(most + 5)} requests at once ${String(most)} are served and 5 are refused`,
+      async (stop) => {
+        const seen = tally(await together(most + 5, stop))
+        return { ok: seen === `${String(most)} × 200, 5 × ${String(tooMany)}`, seen }
+      },
+      { ...counted, signal },
+    )
     recordOf(task.meta).facts.push({
       name: 'answers',
-      value: `${String(most)} at once: ${tally(within)}; ${String(most + 5)} at once: ${tally(beyond)}`,
+      value: `${String(most)} at once: ${within}; ${String(most + 5)} at once: ${beyond}`,
     })
-    expect(tally(within)).toBe(`${String(most)} × 200`)
-    expect(tally(beyond)).toBe(`${String(most)} × 200, 5 × ${String(tooMany)}`)
-    expect(after).toEqual([200])
-  }, 120_000)
+    expect(await together(1, signal)).toEqual([200])
+  })
 
   it('limit-rps: requests within the limit are served, and are cut with a smaller value', async ({
     task,
@@ -296,8 +306,24 @@ describe('annotations of the Ingress', () => {
     ])
     const requests = perSecond * 2
     const within = await flood(asStated, { requests, signal })
-    const cut = await flood(less, { requests, signal })
-    const most = await flood(asStated, { requests: perSecond * 16, signal })
+    expect(tally(within.statuses)).toBe(`${String(requests)} × 200`)
+    const cut = await eventually(
+      `at ${String(smaller)} a second requests are refused`,
+      async (stop) => {
+        const answers = await flood(less, { requests, signal: stop })
+        const both = isDeepStrictEqual(new Set(answers.statuses), new Set([200, tooMany]))
+        return { ok: both && served(answers) <= allowed(smaller, answers.ms), seen: describeFlood(answers) }
+      },
+      { ...counted, signal },
+    )
+    const most = await eventually(
+      `a flood at ${String(perSecond)} a second is cut`,
+      async (stop) => {
+        const answers = await flood(asStated, { requests: perSecond * 16, signal: stop })
+        return { ok: served(answers) <= allowed(perSecond, answers.ms), seen: describeFlood(answers) }
+      },
+      { ...counted, signal },
+    )
     const again = await eventually(
       'the limited host serves again',
       async (stop) => {
@@ -307,27 +333,26 @@ describe('annotations of the Ingress', () => {
       { ...appear, signal },
     )
     recordOf(task.meta).facts.push(
-      {
-        name: `${String(perSecond)} a second`,
-        value: `${tally(within.statuses)} in ${String(within.ms)} ms`,
-      },
-      { name: `${String(smaller)} a second`, value: `${tally(cut.statuses)} in ${String(cut.ms)} ms` },
-      { name: `a flood at ${String(perSecond)}`, value: `${tally(most.statuses)} in ${String(most.ms)} ms` },
+      { name: `${String(perSecond)} a second`, value: describeFlood(within) },
+      { name: `${String(smaller)} a second`, value: cut },
+      { name: `a flood at ${String(perSecond)}`, value: most },
       { name: 'afterwards', value: again },
     )
-    expect(tally(within.statuses)).toBe(`${String(requests)} × 200`)
-    expect(new Set(cut.statuses)).toEqual(new Set([200, tooMany]))
-    expect(served(cut)).toBeLessThanOrEqual(allowed(smaller, cut.ms))
-    expect(served(most)).toBeLessThanOrEqual(allowed(perSecond, most.ms))
-  }, 120_000)
+  })
 })
 
 /** ingress-nginx lets a burst of five seconds' worth through (limit-burst-multiplier), and the rate from then on. */
 const allowed = (perSecond: number, ms: number): number =>
   perSecond * 5 + Math.ceil((ms / 1_000 + 1) * perSecond)
 
-const served = ({ statuses }: { statuses: readonly (number | string)[] }): number =>
-  statuses.filter((status) => status === 200).length
+interface Flood {
+  statuses: (number | string)[]
+  ms: number
+}
+
+const served = ({ statuses }: Flood): number => statuses.filter((status) => status === 200).length
+
+const describeFlood = ({ statuses, ms }: Flood): string => `${tally(statuses)} in ${String(ms)} ms`
 
 /** `20 × 200, 5 × 429` */
 function tally(statuses: readonly (number | string)[]): string {
@@ -343,7 +368,7 @@ function tally(statuses: readonly (number | string)[]): string {
 async function flood(
   host: string,
   { requests, signal }: { requests: number; signal: AbortSignal },
-): Promise<{ statuses: (number | string)[]; ms: number }> {
+): Promise<Flood> {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 10 })
   const started = performance.now()
   const statuses: (number | string)[] = []

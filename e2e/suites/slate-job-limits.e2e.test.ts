@@ -23,7 +23,7 @@ const { cronJobDefaults: rules } = contract
 const shippedRow = contract.cronJobs.find(({ name }) => name === shippedName)
 const full = takesItsTime()
 /** Long enough for a pod to start beside other suites and end well. */
-const shortDeadlineSeconds = 30
+const shortDeadlineSeconds = 90
 
 let stage: TwinStage
 const stack = new AsyncDisposableStack()

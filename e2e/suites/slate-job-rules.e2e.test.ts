@@ -19,6 +19,8 @@ import { CheckBroke } from '../harness/verdict.ts'
  */
 const { cronJobDefaults: rules } = readContract()
 const twoTicksMs = 125_000
+/** How long after a tick a run may be there at the latest, milliseconds: the controller is slow on a busy machine. */
+const afterTickMs = 30_000
 
 let stage: TwinStage
 const stack = new AsyncDisposableStack()
@@ -51,7 +53,7 @@ async function everyTickRan(twin: KubeObject, signal: AbortSignal): Promise<Look
 describe.concurrent('rules of the CronJobs', () => {
   it(
     'Forbid: while a run goes on no second one begins, over two ticks',
-    { timeout: 300_000 },
+    { timeout: 480_000 },
     async ({ task, signal }) => {
       const { kube } = stage.cluster
       const record = recordOf(task.meta)
@@ -69,7 +71,7 @@ describe.concurrent('rules of the CronJobs', () => {
         return { ok: jobs.length === 1, seen: describeJobs(jobs) }
       }
       await eventually('the twin that forbids has its first Job', first, {
-        timeoutMs: untilMinute(new Date(), 10_000),
+        timeoutMs: untilMinute(new Date(), afterTickMs),
         intervalMs: 500,
         signal,
       })
@@ -80,7 +82,8 @@ describe.concurrent('rules of the CronJobs', () => {
           run: (stop) => everyTickRan(allows, stop),
         },
         negative: { title: `its run goes on alone with ${rules.concurrencyPolicy}`, run: first },
-        settle: { timeoutMs: 15_000, intervalMs: 500, signal },
+        // Made at two sides of a full minute, the twin has its first run with the next one.
+        settle: { timeoutMs: 75_000, intervalMs: 500, signal },
         hold: { timeoutMs: twoTicksMs, intervalMs: 2000, signal },
       })
       const said = await eventsOf(forbids, signal)
@@ -98,7 +101,7 @@ describe.concurrent('rules of the CronJobs', () => {
             seen: describeJobs(jobs),
           }
         },
-        { timeoutMs: untilMinute(new Date(), 10_000), intervalMs: 500, signal },
+        { timeoutMs: untilMinute(new Date(), afterTickMs), intervalMs: 500, signal },
       )
       record.facts.push({ name: 'the same twin, after its run was over', value: next })
     },
@@ -106,7 +109,7 @@ describe.concurrent('rules of the CronJobs', () => {
 
   it(
     'Suspend: a suspended CronJob does not run, over two ticks, and runs when it is resumed',
-    { timeout: 300_000 },
+    { timeout: 480_000 },
     async ({ task, signal }) => {
       const { kube } = stage.cluster
       const record = recordOf(task.meta)
@@ -138,7 +141,7 @@ describe.concurrent('rules of the CronJobs', () => {
           const jobs = await jobsOf(kube, suspended, stop)
           return { ok: jobs.length > 0, seen: describeJobs(jobs) }
         },
-        { timeoutMs: untilMinute(new Date(), 10_000), intervalMs: 500, signal },
+        { timeoutMs: untilMinute(new Date(), afterTickMs), intervalMs: 500, signal },
       )
       record.facts.push({ name: 'the same CronJob, resumed', value: resumed })
     },
@@ -184,21 +187,24 @@ describe.concurrent('rules of the CronJobs', () => {
           const [first] = jobs
           return { ok: first !== undefined && scheduledAt(first) !== undefined, seen: describeJobs(jobs) }
         }
-      const before = await eventually('the run is made up for', madeUp(shippedDeadline), {
-        timeoutMs: 10_000,
-        intervalMs: 250,
-        signal,
-      })
+      const negative = `with a deadline of ${String(strictSeconds)} s the missed run is left out`
+      // At the same time, for only what is left of the minute shows that nothing is made up for.
+      const [before, seen] = await Promise.all([
+        eventually('the run is made up for', madeUp(shippedDeadline), {
+          timeoutMs: afterTickMs,
+          intervalMs: 250,
+          signal,
+        }),
+        consistently(negative, none(strict), {
+          timeoutMs: untilMinute(new Date(), -2000),
+          intervalMs: 1000,
+          signal,
+        }),
+      ])
       const [late] = await jobsOf(kube, shippedDeadline, signal)
       expect(late && scheduledAt(late)?.toISOString()).toBe(missed)
-      const negative = `with a deadline of ${String(strictSeconds)} s the missed run is left out`
-      const seen = await consistently(negative, none(strict), {
-        timeoutMs: untilMinute(new Date(), -2000),
-        intervalMs: 1000,
-        signal,
-      })
       const after = await eventually('the next run of the strict one begins in time', madeUp(strict), {
-        timeoutMs: untilMinute(new Date(), 10_000),
+        timeoutMs: untilMinute(new Date(), afterTickMs),
         intervalMs: 250,
         signal,
       })
@@ -212,12 +218,12 @@ describe.concurrent('rules of the CronJobs', () => {
 
   it(
     'the time zone decides which hour an expression means',
-    { timeout: 150_000 },
+    { timeout: 300_000 },
     async ({ task, signal }) => {
       const { kube } = stage.cluster
       const record = recordOf(task.meta)
       // Near enough to wait for, and far enough to be ready before it.
-      const due = new Date(Math.ceil((Date.now() + 8000) / 60_000) * 60_000)
+      const due = new Date(Math.ceil((Date.now() + 20_000) / 60_000) * 60_000)
       const minute = String(due.getUTCMinutes())
       const hourIn = (timeZone: string): string =>
         String(Number(due.toLocaleString('en-GB', { timeZone, hour: '2-digit', hourCycle: 'h23' })))
@@ -250,7 +256,7 @@ describe.concurrent('rules of the CronJobs', () => {
             seen: jobs.map(describeJobs).join(' and '),
           }
         }
-      const settle = { timeoutMs: due.getTime() - Date.now() + 10_000, intervalMs: 500, signal }
+      const settle = { timeoutMs: due.getTime() - Date.now() + afterTickMs, intervalMs: 500, signal }
       await eventually(`"${own}" runs at ${due.toISOString()}`, ran(stated), settle)
       await assertNegative(record, {
         control: {
@@ -264,7 +270,7 @@ describe.concurrent('rules of the CronJobs', () => {
             return { ok: jobs.length === 0, seen: describeJobs(jobs) }
           },
         },
-        settle: { ...settle, timeoutMs: 10_000 },
+        settle: { ...settle, timeoutMs: afterTickMs },
         hold: { timeoutMs: 8000, intervalMs: 1000, signal },
       })
     },

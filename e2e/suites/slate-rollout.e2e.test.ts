@@ -203,7 +203,7 @@ describe.concurrent('replacing pods', () => {
           seen: after.join(', '),
         }
       },
-      { timeoutMs: 30_000, intervalMs: 500, signal },
+      { timeoutMs: 60_000, intervalMs: 500, signal },
     )
     // Both the pods that went and the ones that came have answered.
     await answeredBy(before.length * 2, one, signal)

@@ -178,7 +178,7 @@ const threeAtATime = pLimit(3)
 describe.concurrent('a copy that runs every minute', () => {
   it.for(cronJobs)(
     '$name is started by its schedule',
-    { timeout: 300_000 },
+    { timeout: 600_000 },
     async (row, { task, signal }) => {
       await threeAtATime(() => startedBySchedule(row, recordOf(task.meta), signal))
     },
@@ -237,7 +237,7 @@ async function startedBySchedule(row: CronJobRow, record: TestRecord, signal: Ab
     const line = await seenInLog(job, row, signal)
     record.facts.push({ name: 'its log', value: line })
   } finally {
-    await kube.delete(ref, { signal: AbortSignal.timeout(60_000), wait: true })
+    await kube.delete(ref, { signal: AbortSignal.timeout(180_000), wait: true })
   }
 }
 

@@ -3,14 +3,15 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { absent } from '../../bootstrap/kube/conditions/absent.ts'
 import { pvcBound } from '../../bootstrap/kube/conditions/pvc-bound.ts'
-import { deploymentAvailable } from '../../bootstrap/kube/conditions/deployment-available.ts'
 import { quantity } from '../../bootstrap/manifests/quantity.ts'
 import { readContract } from '../../manifests/slate/contract.ts'
 import { requireCanary } from '../harness/canaries.ts'
 import { attach, choiceFromEnvironment, type Cluster } from '../harness/cluster.ts'
+import { execInComponent } from '../harness/component-exec.ts'
 import { assertNegative } from '../harness/controls.ts'
 import { consistently } from '../harness/consistently.ts'
 import { eventually } from '../harness/eventually.ts'
+import { describeHttp, type HttpOutcome } from '../harness/http-client.ts'
 import { createNamespace } from '../harness/namespace.ts'
 import { startProbePod } from '../harness/probe-pod.ts'
 import { recordOf } from '../harness/record.ts'
@@ -151,12 +152,13 @@ describe('claims of SLATE', () => {
           `no mount of ${claim}`
         )
       })
-      const { stdout, exitCode } = await cluster.kube.exec(
-        { namespace, name: pod.name },
+      const { stdout, exitCode } = await execInComponent(
+        cluster.kube,
+        { namespace, component: row.component },
         ['cat', '/proc/self/mounts'],
-        { signal },
+        signal,
       )
-      if (exitCode !== 0) throw new CheckBroke(`The mounts of ${pod.name} cannot be read.`)
+      if (exitCode !== 0) throw new CheckBroke(`The mounts of ${row.name} cannot be read.`)
       const mounted = stdout.split('\n').map((line) => line.split(' ')[1])
       expect(mounted).toEqual(expect.arrayContaining(paths))
     },
@@ -371,18 +373,28 @@ describe.concurrent('the life of a claim', () => {
       { apiVersion: 'v1', kind: 'Pod', namespace: space.name, name: before.name },
       { signal, wait: true },
     )
-    await kube.waitFor(copy.ref, deploymentAvailable, { timeoutMs: 90_000, signal })
-    const after = await podNow(signal)
-    check(after.uid).not.toBe(before.uid)
-    const found = await requestPod(
-      cluster,
-      { namespace: space.name, name: after.name },
-      port,
-      `/api/workflow/tasks/${id}`,
-      signal,
+    let after = before
+    let found: HttpOutcome | undefined
+    await eventually(
+      'another pod has the task',
+      async (stop) => {
+        const pods = await podsWith(
+          cluster,
+          { namespace: space.name, labels: copy.deployment.spec.selector.matchLabels },
+          stop,
+        )
+        const next = pods.find(({ uid, ready }) => ready && uid !== before.uid)
+        if (!next)
+          return { ok: false, seen: `no other pod is ready: ${pods.map(({ name }) => name).join(', ')}` }
+        after = next
+        const pod = { namespace: space.name, name: next.name }
+        found = await requestPod(cluster, pod, port, `/api/workflow/tasks/${id}`, stop)
+        return { ok: found.kind === 'answered', seen: describeHttp(found) }
+      },
+      { timeoutMs: 120_000, intervalMs: 500, signal },
     )
     check(found).toMatchObject({ kind: 'answered', status: 200 })
-    check(found.kind === 'answered' && JSON.parse(found.body)).toMatchObject({
+    check(found?.kind === 'answered' && JSON.parse(found.body)).toMatchObject({
       pod: after.name,
       task: { id, title },
     })

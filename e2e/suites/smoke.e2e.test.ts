@@ -7,7 +7,7 @@ import { kubectl } from '../../bootstrap/tools/kubectl.ts'
 import { attach, choiceFromEnvironment, type Cluster } from '../harness/cluster.ts'
 import { assertNegative, type Check } from '../harness/controls.ts'
 import { eventually } from '../harness/eventually.ts'
-import { describeHttp, request } from '../harness/http-client.ts'
+import { describeHttp, request, type HttpOutcome } from '../harness/http-client.ts'
 import { judgeIdentity } from '../harness/identity.ts'
 import type { Look } from '../harness/look.ts'
 import { createNamespace } from '../harness/namespace.ts'
@@ -21,6 +21,7 @@ import { openWebSocket } from '../harness/websocket-client.ts'
 import { opcodes } from '../harness/websocket-frames.ts'
 
 const slate = readSlateContract()
+type Answered = Extract<HttpOutcome, { kind: 'answered' }>
 const settle = { timeoutMs: 30_000, intervalMs: 250 }
 const brief = { timeoutMs: 2_000, intervalMs: 250 }
 
@@ -133,12 +134,17 @@ describe('ingress', () => {
 
   it('/ serves a page, /metrics the format of Prometheus', async ({ signal }) => {
     requireSlate(cluster)
-    const page = await ingress('/', signal)
-    expect(page.kind === 'answered' && page.headers['content-type'], describeHttp(page)).toMatch(
-      /^text\/html/,
-    )
-    const metrics = await ingress('/metrics', signal)
-    expect(metrics.kind === 'answered' && metrics.body, describeHttp(metrics)).toMatch(/^# TYPE \w+ \w+$/m)
+    const shows = (path: string, is: (answer: Answered) => boolean) =>
+      eventually(
+        path,
+        async (stop) => {
+          const outcome = await ingress(path, stop)
+          return { ok: outcome.kind === 'answered' && is(outcome), seen: describeHttp(outcome) }
+        },
+        { ...settle, signal },
+      )
+    await shows('/', ({ headers }) => /^text\/html/.test(headers['content-type'] ?? ''))
+    await shows('/metrics', ({ body }) => /^# TYPE \w+ \w+$/m.test(body))
   })
 
   it('/ws opens a WebSocket to the dashboard and echoes text and binary frames', async ({ task, signal }) => {
@@ -277,7 +283,7 @@ describe('inside the cluster', () => {
     )
     const { clusterIP } = service?.['spec'] as { clusterIP: string }
     const answer = await client.sh(
-      `{ printf 'DELETE ${path} HTTP/1.1\\r\\nHost: ${host}\\r\\nConnection: close\\r\\n\\r\\n'; sleep 2; } | timeout 10 nc ${clusterIP} ${String(port)}`,
+      `{ printf 'DELETE ${path} HTTP/1.1\\r\\nHost: ${host}\\r\\nConnection: close\\r\\n\\r\\n'; sleep 10; } | timeout 20 nc ${clusterIP} ${String(port)}`,
       signal,
     )
     expect(answer).toMatch(/^HTTP\/1\.1 200/)
@@ -346,17 +352,19 @@ describe.concurrent('network', () => {
       name: 'client',
       signal,
     })
-    const kind = async (host: string, port: number) =>
-      (await pod.connect(host, port, { timeoutSeconds: 2, signal })).kind
-    expect({
-      itself: await kind(pod.ip, probePort),
-      'a closed port': await kind(pod.ip, probePort + 1),
-      'an unknown name': await kind(`nobody.${space.name}.svc.cluster.local`, 80),
-    }).toEqual({
-      itself: 'connected',
-      'a closed port': 'refused',
-      'an unknown name': 'dns-failure',
-    })
+    for (const [host, port, wanted] of [
+      [pod.ip, probePort, 'connected'],
+      [pod.ip, probePort + 1, 'refused'],
+      [`nobody.${space.name}.svc.cluster.local`, 80, 'dns-failure'],
+    ] as const)
+      await eventually(
+        `${host}:${String(port)} is ${wanted}`,
+        async (stop) => {
+          const { kind, detail } = await pod.connect(host, port, { ...client, signal: stop })
+          return { ok: kind === wanted, seen: `${kind}: ${detail}` }
+        },
+        { ...settle, signal },
+      )
   })
 
   it('a pod in another namespace reaches a ClusterIP, by name, three times in a row', async ({

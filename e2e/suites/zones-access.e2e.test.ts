@@ -24,6 +24,7 @@ import {
   zoneB,
   zonesObjects,
   zonesOverlay,
+  type TaskSeen,
 } from '../harness/zones.ts'
 import { nodeKnocker, outsideKnocker, probeKnocker, requireDoors, type Door } from '../reachability/doors.ts'
 import { measureLeak } from '../reachability/leak-window.ts'
@@ -318,16 +319,25 @@ describe('a task', () => {
     task,
     signal,
   }) => {
-    const { status, task: done } = await ask(signal)
-    expect(done.reason).toBeUndefined()
-    expect(status).toBe(200)
-    expect(done.brain).toMatchObject({ name: 'deepseek-v32', standIn: true })
-    expect(done.answer).toMatch(/^\[stand-in for DeepSeek-V3\.2/)
-    expect(done.chain.map(({ to, outcome }) => `${to} ${outcome}`)).toEqual([
-      'deepseek-v32 answered',
-      'metacognition answered',
-    ])
-    recordOf(task.meta).facts.push({ name: 'chain', value: chainWords(done) })
+    const wanted = ['deepseek-v32 answered', 'metacognition answered'].join()
+    let done: TaskSeen | undefined
+    // A call that a busy machine is too slow for is made again, and is one more in the chain; a way that is closed is in every chain.
+    const seen = await eventually(
+      'a task has one call of the brain and one of metacognition',
+      async (stop) => {
+        const sent = await ask(stop, 30_000)
+        done = sent.task
+        const chain = done.chain.map(({ to, outcome }) => `${to} ${outcome}`).join()
+        return {
+          ok: sent.status === 200 && done.reason === undefined && chain === wanted,
+          seen: `${String(sent.status)}: ${done.reason ?? chainWords(done)}`,
+        }
+      },
+      { timeoutMs: 90_000, intervalMs: 500, signal },
+    )
+    expect(done?.brain).toMatchObject({ name: 'deepseek-v32', standIn: true })
+    expect(done?.answer).toMatch(/^\[stand-in for DeepSeek-V3\.2/)
+    recordOf(task.meta).facts.push({ name: 'chain', value: seen })
   })
 
   it('fails when a policy closes the way to the brain, says why in its chain, and succeeds again after it', async ({
@@ -435,6 +445,12 @@ describe('with the model servers in the pod network (Z02), on copies', () => {
       { name: 'a pod elsewhere', address: outsider.ip, port: 8080 },
     ]
     const names = doors.map(({ name }) => name)
+    const open: Record<string, readonly string[]> = {
+      'agent-orchestrator': ['brain', 'metacognition'],
+      metacognition: ['metacognition'],
+      'model server': ['brain', "brain's other port"],
+      'a pod elsewhere': ['a pod elsewhere'],
+    }
     const record = recordOf(task.meta)
     await requireDoors(record, {
       title: 'before the policies',
@@ -445,13 +461,30 @@ describe('with the model servers in the pod network (Z02), on copies', () => {
     })
     const policies = policiesBetween(objects, a.name, b.name, runId)
     await kube.apply(policies, { signal, dryRun: 'skip' })
+    // Each pod's policies are in force at a time of their own.
     const settled = async (stop: AbortSignal): Promise<Look> => {
+      const still = await Promise.all(
+        rows.map(async (row) => {
+          const kinds = await row.knock(doors, stop)
+          return names
+            .filter((name, index) => kinds[index] === 'connected' && open[row.name]?.includes(name) !== true)
+            .map((name) => `${row.name} → ${name}`)
+        }),
+      )
+      const ways = still.flat()
+      return { ok: ways.length === 0, seen: ways.length === 0 ? 'all are' : `open: ${ways.join('; ')}` }
+    }
+    await eventually('what is to be closed is closed', settled, {
+      timeoutMs: 90_000,
+      intervalMs: 500,
+      signal,
+    })
+    const shut = async (stop: AbortSignal): Promise<Look> => {
       const { kind } = await outsider.connect(server.ip, brainPort, { timeoutSeconds: 2, signal: stop })
       return { ok: kind === 'timeout', seen: kind }
     }
-    await eventually('the policies are in force', settled, { timeoutMs: 30_000, intervalMs: 500, signal })
     await assertNegative(record, {
-      negative: { title: 'a pod elsewhere does not reach the brain', run: settled },
+      negative: { title: 'a pod elsewhere does not reach the brain', run: shut },
       control: {
         title: 'the orchestrator reaches it',
         async run(stop) {
@@ -470,12 +503,7 @@ describe('with the model servers in the pod network (Z02), on copies', () => {
       title: 'with the policies',
       rows,
       doors: doors.map((door) => ({ ...door, witness })),
-      open: {
-        'agent-orchestrator': ['brain', 'metacognition'],
-        metacognition: ['metacognition'],
-        'model server': ['brain', "brain's other port"],
-        'a pod elsewhere': ['a pod elsewhere'],
-      },
+      open,
       signal,
     })
   })
@@ -485,8 +513,23 @@ describe('metacognition', () => {
   it('is there and checks on its timer what it is offered', async ({ task, signal }) => {
     const ref = { apiVersion: 'apps/v1', kind: 'Deployment', namespace: zoneB, name: 'metacognition' }
     await cluster.kube.waitFor(ref, deploymentAvailable, { timeoutMs: 30_000, signal })
-    const { task: done } = await sendTask(cluster, { task: 'Check this.', maxTokens: 8 }, signal)
-    if (done.state !== 'succeeded') throw new NotProven(`The task did not succeed: ${chainWords(done)}`)
+    let id = ''
+    // An offer that a busy machine is too slow for is not made again; a way that is closed takes none.
+    await eventually(
+      'metacognition takes the answer of a task',
+      async (stop): Promise<Look> => {
+        const { task: done } = await sendTask(
+          cluster,
+          { task: 'Check this.', maxTokens: 8, timeoutMs: 60_000 },
+          stop,
+        )
+        if (done.state !== 'succeeded') throw new NotProven(`The task did not succeed: ${chainWords(done)}`)
+        id = done.id
+        const taken = done.chain.some(({ to, outcome }) => to === 'metacognition' && outcome === 'answered')
+        return { ok: taken, seen: chainWords(done) }
+      },
+      { timeoutMs: 90_000, intervalMs: 500, signal },
+    )
     const { name } = await agent('metacognition', signal)
     const seen = await eventually(
       'the check of the answer',
@@ -498,10 +541,10 @@ describe('metacognition', () => {
           {},
           stop,
         )
-        const check = body.checks.find(({ taskId }) => taskId === done.id)
+        const check = body.checks.find(({ taskId }) => taskId === id)
         return { ok: check?.result === 'passed', seen: JSON.stringify(check ?? 'not checked yet') }
       },
-      { timeoutMs: 30_000, intervalMs: 1000, signal },
+      { timeoutMs: 60_000, intervalMs: 1000, signal },
     )
     recordOf(task.meta).facts.push({ name: 'check', value: seen })
   })

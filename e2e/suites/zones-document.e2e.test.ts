@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { LocalCloudError } from '../../bootstrap/errors/local-cloud-error.ts'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { kubectl } from '../../bootstrap/tools/kubectl.ts'
 import {
@@ -100,7 +101,13 @@ describe('the command of', () => {
     const seen = await eventually(
       one.command,
       async (stop): Promise<Look> => {
-        const output = await outputOf(one, stop)
+        const output = await outputOf(one, stop).catch((error: unknown) => {
+          // That the command ends with an error is what it did, and what is looked at.
+          if (error instanceof LocalCloudError && error.code === 'COMMAND_FAILED') return error
+          throw error
+        })
+        if (output instanceof LocalCloudError)
+          return { ok: false, seen: [output.message, ...output.evidence].join('; ').slice(-600) }
         const missing = (one.expect ?? []).filter((pattern) => !new RegExp(pattern, 'm').test(output))
         return missing.length === 0
           ? { ok: true, seen: output.slice(0, 400) }

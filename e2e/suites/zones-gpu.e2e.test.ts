@@ -152,14 +152,14 @@ describe('the GPUs', () => {
             })
             await kube.apply([object], { signal: stop, dryRun: 'skip' })
             const seen = await kube.waitFor({ ...ref, name: twin.name }, podReady, {
-              timeoutMs: 30_000,
+              timeoutMs: 60_000,
               signal: stop,
             })
             await ground.remove(twin)
             return { ok: seen !== undefined, seen: `${twin.name} ran on ${nodeName}` }
           },
         },
-        settle: pace,
+        settle: { ...pace, timeoutMs: 120_000 },
         hold: { timeoutMs: 5000, intervalMs: 500, signal },
       })
       stopped = true

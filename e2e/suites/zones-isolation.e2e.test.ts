@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type { KubeObject } from '../../bootstrap/kube/client.ts'
 import { podReady } from '../../bootstrap/kube/conditions/pod-ready.ts'
 import { expectRefused } from '../harness/admission.ts'
 import { attach, choiceFromEnvironment, type Cluster } from '../harness/cluster.ts'
+import { keeps } from '../harness/keep.ts'
 import { createNamespace, type TestNamespace } from '../harness/namespace.ts'
 import { baselineCases, restrictedCases, violating } from '../harness/pod-security-cases.ts'
 import { probePodManifest } from '../harness/probe-pod.ts'
@@ -41,7 +42,7 @@ interface Spec {
   [field: string]: unknown
 }
 
-/** A pod of the same image and program, in a namespace that lets everything in, changed as told. Runs until the suite ends. */
+/** A pod of the same image and program, in a namespace that lets everything in, changed as told. Runs until the test ends. */
 async function twinOf(name: string, change: (spec: Spec) => void, signal: AbortSignal): Promise<string> {
   const { kube, runId } = cluster
   const { object } = await readyPodOfWorkload(cluster, { namespace: zoneB, name }, signal)
@@ -76,8 +77,12 @@ async function twinOf(name: string, change: (spec: Spec) => void, signal: AbortS
     },
     spec,
   }
-  await kube.apply([twin], { signal, dryRun: 'skip' })
   const ref = { apiVersion: 'v1', kind: 'Pod', namespace: open.name, name: twin.metadata.name }
+  await kube.apply([twin], { signal, dryRun: 'skip' })
+  onTestFinished(async () => {
+    // What it asks for is needed elsewhere. One that cannot be deleted now goes with its namespace.
+    if (!keeps()) await kube.delete(ref, { signal: AbortSignal.timeout(30_000) }).catch(() => undefined)
+  })
   await kube.waitFor(ref, podReady, { timeoutMs: 60_000, signal })
   return twin.metadata.name
 }

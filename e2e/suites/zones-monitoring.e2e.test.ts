@@ -26,7 +26,7 @@ import {
   zoneB,
   zonesOverlay,
 } from '../harness/zones.ts'
-import { zonesPrometheus } from '../harness/zones-prometheus.ts'
+import { whenAnswered, zonesPrometheus } from '../harness/zones-prometheus.ts'
 
 /*
  * What Prometheus sees of both zones, that it judges by the rules of the repository, and that each of its alerts follows its cause (L40, L180;
@@ -58,9 +58,17 @@ beforeEach(() => {
 })
 
 const silent = (alert: WantedAlert, signal: AbortSignal, timeoutMs = overMs): Promise<string> =>
-  eventually(`${alert.name} is silent`, isSilent(prometheus, alert), { timeoutMs, intervalMs, signal })
+  eventually(`${alert.name} is silent`, whenAnswered(isSilent(prometheus, alert)), {
+    timeoutMs,
+    intervalMs,
+    signal,
+  })
 const firing = (alert: WantedAlert, signal: AbortSignal, timeoutMs = 120_000): Promise<string> =>
-  eventually(`${alert.name} fires`, fires(prometheus, alert), { timeoutMs, intervalMs, signal })
+  eventually(`${alert.name} fires`, whenAnswered(fires(prometheus, alert)), {
+    timeoutMs,
+    intervalMs,
+    signal,
+  })
 
 /**
  * Sees an alert be silent, fire after its cause, and be silent again when the cause is gone; tells the report. Returns how long it took to
@@ -128,7 +136,11 @@ describe('the targets', () => {
         seen: seen.join(', '),
       }
     }
-    await eventually('every pod is a target, and up', look, { timeoutMs: seenMs, intervalMs, signal })
+    await eventually('every pod is a target, and up', whenAnswered(look), {
+      timeoutMs: seenMs,
+      intervalMs,
+      signal,
+    })
     // What is shown is the last scrape; this is longer than two of them.
     const seen = await consistently('they stay up', look, { timeoutMs: 30_000, intervalMs, signal })
     recordOf(task.meta).facts.push({ name: 'targets', value: seen })
@@ -153,13 +165,13 @@ describe('the rules', () => {
     expect((map?.['data'] as Record<string, string> | undefined)?.['zones.yaml']).toBe(ruleFile(groups))
     await eventually(
       'every rule was judged',
-      async (stop): Promise<Look> => {
+      whenAnswered(async (stop): Promise<Look> => {
         const rules = await prometheus.rules(stop)
         return {
           ok: rules.length > 0 && rules.every(({ health }) => health === 'ok'),
           seen: rules.map(({ name, health, error }) => `${name} ${health} ${error}`).join(', '),
         }
-      },
+      }),
       { timeoutMs: seenMs, intervalMs, signal },
     )
     // Prometheus writes an expression with its own spaces.
@@ -249,11 +261,11 @@ describe('the alerts', () => {
     let value = Number.NaN
     await eventually(
       `Prometheus has ${metric} of ${pod}`,
-      async (stop): Promise<Look> => {
+      whenAnswered(async (stop): Promise<Look> => {
         const [sample] = await prometheus.query(`${metric}{pod="${pod}"}`, stop)
         value = sample?.value ?? Number.NaN
         return { ok: judge(value), seen: String(value) }
-      },
+      }),
       { timeoutMs: seenMs, intervalMs, signal },
     )
     return value
@@ -463,7 +475,7 @@ describe('the alerts', () => {
           while (!over.signal.aborted) {
             const tasks = Array.from({ length: 8 }, (_, index) => ({
               task: `Question ${String(index)}`,
-              maxTokens: 48,
+              maxTokens: 512,
               timeoutMs: 120_000,
             }))
             await finishedTasks(cluster, await offerTasks(cluster, tasks, signal), {

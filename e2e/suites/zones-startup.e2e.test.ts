@@ -234,12 +234,13 @@ describe.concurrent('a model server', () => {
         if (status.ready) throw new CheckBroke(`It became ready without a model: ${JSON.stringify(status)}`)
         return { ok: status.restarts === 1 && status.lastRanMs !== undefined, seen: JSON.stringify(status) }
       },
-      { timeoutMs: (budget + 60) * 1000, intervalMs: 500, signal },
+      { timeoutMs: (budget * 2 + 60) * 1000, intervalMs: 500, signal },
     )
     const { lastRanMs = 0 } = await look(signal)
-    // The kubelet counts whole periods from the start of the container; times of the API are whole seconds.
+    // The kubelet counts whole periods from the start of the container; times of the API are whole seconds. On a busy machine it is late
+    // with its probes, and then with the end.
     expect(lastRanMs).toBeGreaterThan((budget - 5) * 1000)
-    expect(lastRanMs).toBeLessThan((budget + 20) * 1000)
+    expect(lastRanMs).toBeLessThan(budget * 2 * 1000)
     recordOf(task.meta).facts.push({ name: `killed after ${String(budget)} s`, value: seen })
   })
 })

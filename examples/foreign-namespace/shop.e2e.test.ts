@@ -70,5 +70,6 @@ it('only the counter reaches the till', async ({ task, signal }) => {
     settle: { timeoutMs: 30_000, intervalMs: 500, signal },
     hold: { timeoutMs: 6_000, intervalMs: 500, signal },
   })
-  expect(proof.heldMs).toBeGreaterThanOrEqual(6_000)
+  // Timers fire up to a millisecond early.
+  expect(proof.heldMs).toBeGreaterThanOrEqual(5_990)
 })

@@ -6,7 +6,7 @@ const choice = choiceFromEnvironment()
 export default defineConfig({
   test: {
     include: ['*.e2e.test.ts'],
-    testTimeout: 120_000,
+    testTimeout: 300_000,
     retry: 0,
     reporters: [
       reportTo({

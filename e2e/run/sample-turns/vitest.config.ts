@@ -8,6 +8,7 @@ export default defineConfig({
     pool: 'threads',
     maxWorkers: 3,
     isolate: false,
+    testTimeout: 60_000,
     reporters: ['json'],
   },
 })
