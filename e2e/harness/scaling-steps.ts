@@ -76,6 +76,12 @@ export interface ScalingPromise {
 const sightMs = 2_000
 
 /**
+ * By how much two steps may seem closer to each other than they are, milliseconds: the first is seen late where the processor is short. An
+ * autoscaler decides every 15 s, so that no step of another period is hidden by this.
+ */
+const closerMs = 5_000
+
+/**
  * What a count of replicas did that its autoscaler's specification does not allow, one sentence each; empty when there is nothing.
  *
  * - Never below the minimum, never above the maximum.
@@ -120,7 +126,7 @@ export function violationsOf(series: CountSeries, promise: ScalingPromise): stri
 /** Where a policy lets a step end, by what was already done in its period. */
 function limitOf({ type, value, periodSeconds }: ScalingPolicy, step: Step, steps: readonly Step[]): number {
   const up = step.to > step.from
-  const since = step.atMs - periodSeconds * 1000 + sightMs
+  const since = step.atMs - periodSeconds * 1000 + closerMs
   const before = steps.filter(({ atMs }) => atMs > since && atMs < step.atMs)
   const start = step.from - before.reduce((sum, { from, to }) => sum + to - from, 0)
   if (type === 'Pods') return up ? start + value : start - value
