@@ -55,7 +55,9 @@ describe('commands of the README', () => {
   it.each(shellLines)('CI runs: %s', (line) => {
     // As it stands, perhaps with more flags after it, as a command of a phase or of a function.
     const escaped = line.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
-    expect(ci).toMatch(new RegExp(String.raw`^( *(?:phase|suite|suite_in_time) '[^']+' | +)${escaped}($| )`, 'm'))
+    expect(ci).toMatch(
+      new RegExp(String.raw`^( *(?:phase|suite|suite_in_time) '[^']+' | +)${escaped}($| )`, 'm'),
+    )
   })
 
   it.each(inlineCommands)('are accepted: %s', (command) => {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { HostLimits } from '../host/host-limits.ts'
@@ -211,12 +211,26 @@ describe('installation', () => {
 })
 
 describe('configuration', () => {
-  it('is not written on an ordinary host', async () => {
+  it('frees nodes from podman’s limit of processes on every host, without a word', async () => {
     podman(podmanInfo('5.4.0'))
     const engine = await open()
-    expect(engine.env).toEqual({ KIND_EXPERIMENTAL_PROVIDER: 'podman' })
-    expect(existsSync(stateDir)).toBe(false)
+    const file = path.join(stateDir, 'engine', 'containers.conf')
+    expect(engine.env).toEqual({ KIND_EXPERIMENTAL_PROVIDER: 'podman', CONTAINERS_CONF_OVERRIDE: file })
+    expect(readFileSync(file, 'utf8')).toMatch(/^\[containers\]\npids_limit = 0$/m)
     expect(events).toEqual([])
+  })
+
+  it('leaves the user’s alone where podman reads one only and the host needs no other, and says what it should hold', async () => {
+    const config = temporaryFolder()
+    vi.stubEnv('XDG_CONFIG_HOME', config)
+    mkdirSync(path.join(config, 'containers'))
+    const theirs = path.join(config, 'containers', 'containers.conf')
+    writeFileSync(theirs, '[containers]\n')
+    podman(podmanInfo('4.3.1'))
+    const engine = await open({ exists: existsSync })
+    expect(engine.env).toEqual({ KIND_EXPERIMENTAL_PROVIDER: 'podman' })
+    expect(notices()).toEqual([expect.stringContaining(`${theirs} is there: it should say "pids_limit = 0"`)])
+    expect(existsSync(stateDir)).toBe(false)
   })
 
   it('is written below the state directory on a limited host, and each adaptation is told once', async () => {

@@ -4,6 +4,7 @@ import {
   canLearnNames,
   containersConf,
   mustNameNetavark,
+  needsConfiguration,
   resolvesNames,
   type PodmanFacts,
 } from './podman-config.ts'
@@ -14,15 +15,25 @@ const limited: Adaptation[] = [
 ]
 
 describe('containers.conf', () => {
-  it('is not needed on an ordinary host', () => {
-    expect(containersConf([], false)).toBeUndefined()
-    expect(containersConf([{ id: 'w', message: '', effect: { kind: 'warning' } }], false)).toBeUndefined()
+  const linesOf = (...argv: Parameters<typeof containersConf>): string[] =>
+    containersConf(...argv)
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'))
+
+  it('lets a node have as many processes as the host does, and is not needed beyond that on an ordinary one', () => {
+    const warning: Adaptation[] = [{ id: 'w', message: '', effect: { kind: 'warning' } }]
+    for (const ordinary of [[], warning]) {
+      expect(linesOf(ordinary, false)).toEqual(['[containers]', 'pids_limit = 0'])
+      expect(needsConfiguration(ordinary, false)).toBe(false)
+    }
+    expect(needsConfiguration([], true)).toBe(true)
+    expect(needsConfiguration(limited, false)).toBe(true)
   })
 
   it('holds what a limited host needs', () => {
-    const text = containersConf(limited, true)
-    expect(text?.split('\n').filter((line) => line !== '' && !line.startsWith('#'))).toEqual([
+    expect(linesOf(limited, true)).toEqual([
       '[containers]',
+      'pids_limit = 0',
       'default_ulimits = ["nofile=20000:20000", "nproc=30000:30000"]',
       '[engine]',
       'runtime = "runc"',

@@ -30,20 +30,30 @@ export const resolvesNames = (facts: PodmanFacts): boolean =>
 export const canLearnNames = (facts: PodmanFacts): boolean =>
   !resolvesNames(facts) && resolvesNames({ ...facts, netavark: true })
 
-/** Text of a containers.conf with what this host needs, undefined when it needs nothing (containers.conf(5)). */
-export function containersConf(adaptations: readonly Adaptation[], netavark: boolean): string | undefined {
+/** Whether podman has to be configured for this host, beyond what every node needs. */
+export const needsConfiguration = (adaptations: readonly Adaptation[], netavark: boolean): boolean =>
+  netavark ||
+  adaptations.some(({ effect }) => effect.kind === 'engine-ulimits' || effect.kind === 'engine-cgroups')
+
+/**
+ * Text of a containers.conf (containers.conf(5)) with what every node needs and what this host does. A node is one container, and everything
+ * in the cluster is in it: podman's default of 2048 processes is reached with some sixty pods, whose forks are then refused at random.
+ */
+export function containersConf(adaptations: readonly Adaptation[], netavark: boolean): string {
   const [ulimits] = effectsOf(adaptations, 'engine-ulimits')
   const [cgroups] = effectsOf(adaptations, 'engine-cgroups')
   const sections = [
-    ulimits && [
+    [
       '[containers]',
-      `default_ulimits = ["nofile=${pair(ulimits.nofile)}", "nproc=${pair(ulimits.nproc)}"]`,
+      'pids_limit = 0',
+      ...(ulimits
+        ? [`default_ulimits = ["nofile=${pair(ulimits.nofile)}", "nproc=${pair(ulimits.nproc)}"]`]
+        : []),
     ],
     cgroups && ['[engine]', `runtime = "${cgroups.runtime}"`, `cgroup_manager = "${cgroups.cgroupManager}"`],
     netavark && ['[network]', 'network_backend = "netavark"'],
   ].filter((section) => Array.isArray(section))
-  if (sections.length === 0) return undefined
-  return `${['# Written by local-cloud for this host; remove the folder to have it written anew.', ...sections.map((lines) => lines.join('\n'))].join('\n\n')}\n`
+  return `${['# Written by local-cloud; remove the folder to have it written anew.', ...sections.map((lines) => lines.join('\n'))].join('\n\n')}\n`
 }
 
 const pair = (limit: number): string => `${String(limit)}:${String(limit)}`

@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
 import path from 'node:path'
 import { LocalCloudError } from '../errors/local-cloud-error.ts'
 import { effectsOf, type Adaptation } from '../host/adaptations.ts'
@@ -14,6 +15,7 @@ import {
   canLearnNames,
   containersConf,
   mustNameNetavark,
+  needsConfiguration,
   resolvesNames,
   type PodmanFacts,
 } from './podman-config.ts'
@@ -47,8 +49,8 @@ const deadHint =
 const answerMs = 30_000
 
 /**
- * Speaks to podman, with a configuration of our own where the host needs one (below `<stateDir>/engine`, handed over in the
- * environment; /etc/containers is never touched). On ordinary hosts nothing is written.
+ * Speaks to podman, with a configuration of our own (below `<stateDir>/engine`, handed over in the environment; /etc/containers is never
+ * touched). Podman before version 5 reads one configuration only: the user's then stays in force where the host needs no other.
  * @throws LocalCloudError ENGINE_DEAD with podman's own words; MISSING_TOOL when the host needs runc and it is not installed.
  */
 export async function openPodman(options: PodmanOptions): Promise<Engine> {
@@ -75,10 +77,9 @@ export async function openPodman(options: PodmanOptions): Promise<Engine> {
   }
   const netavark = mustNameNetavark(facts)
   const wanted = containersConf(adaptations, netavark)
-  const configured =
-    wanted === undefined ? {} : useConfiguration(wanted, Number.parseInt(version, 10), netavark)
+  const configured = useConfiguration(wanted, Number.parseInt(version, 10), netavark)
   const env = { ...base, ...configured }
-  if (wanted !== undefined) await podmanInfo(program, env, signal)
+  if (Object.keys(configured).length > 0) await podmanInfo(program, env, signal)
   return containerCli({
     kind: 'podman',
     program,
@@ -104,6 +105,15 @@ export async function openPodman(options: PodmanOptions): Promise<Engine> {
       })
       return {}
     }
+    const theirs = major >= 5 ? undefined : userConfigurations().find(exists)
+    if (theirs !== undefined && !needsConfiguration(adaptations, netavark)) {
+      emit({
+        type: 'notice',
+        level: 'info',
+        message: `podman before version 5 reads one configuration only, and ${theirs} is there: it should say "pids_limit = 0" below [containers], for a node has all processes of its pods.`,
+      })
+      return {}
+    }
     for (const { effect, message } of adaptations) {
       if (effect.kind === 'engine-ulimits' || effect.kind === 'engine-cgroups') {
         emit({ type: 'notice', level: 'info', message })
@@ -120,17 +130,26 @@ export async function openPodman(options: PodmanOptions): Promise<Engine> {
     writeIfChanged(file, text)
     // From version 5 on the system's configuration stays in force below ours; before, ours takes its place.
     if (major >= 5) return { CONTAINERS_CONF_OVERRIDE: file }
-    if (existsSync('/etc/containers/containers.conf')) {
+    if (theirs !== undefined) {
       emit({
         type: 'notice',
         level: 'warning',
-        message:
-          'podman before version 5 reads one configuration only: /etc/containers/containers.conf does not count for our containers.',
+        message: `podman before version 5 reads one configuration only: ${theirs} does not count for our containers.`,
       })
     }
     return { CONTAINERS_CONF: file }
   }
 }
+
+/** Where users configure podman (containers.conf(5)). */
+const userConfigurations = (): string[] => [
+  path.join(
+    process.env['XDG_CONFIG_HOME'] ?? path.join(homedir(), '.config'),
+    'containers',
+    'containers.conf',
+  ),
+  '/etc/containers/containers.conf',
+]
 
 function requireRuntime(adaptations: readonly Adaptation[]): void {
   const [cgroups] = effectsOf(adaptations, 'engine-cgroups')

@@ -6,6 +6,7 @@ import type { PodSpec } from '../../bootstrap/manifests/pod-template.ts'
 import { kubectl } from '../../bootstrap/tools/kubectl.ts'
 import { attach, choiceFromEnvironment, type Cluster } from '../harness/cluster.ts'
 import { assertNegative, type Check } from '../harness/controls.ts'
+import { engineHere } from '../harness/engine-here.ts'
 import { eventually } from '../harness/eventually.ts'
 import { describeHttp, request, type HttpOutcome } from '../harness/http-client.ts'
 import { judgeIdentity } from '../harness/identity.ts'
@@ -73,6 +74,27 @@ describe('workloads', () => {
       },
       settle,
     )
+  })
+})
+
+describe('a node', () => {
+  it('may have as many processes as its machine: it is one container, with all of the cluster in it', async ({
+    task,
+    signal,
+  }) => {
+    const provider = cluster.record?.plan.provider
+    if (provider === undefined || provider === 'existing')
+      throw new NotProven('What a node of others may have is not ours to say.')
+    const engine = await engineHere(choiceFromEnvironment().paths, signal)
+    const nodes = await cluster.kube.list({ apiVersion: 'v1', kind: 'Node' }, signal)
+    for (const { metadata } of nodes) {
+      // Of cgroup v1 and of v2; the node sees its own as the root, which with v2 has no limit to show when nothing set one.
+      const script = 'cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null || true'
+      const { stdout } = await engine.exec(metadata.name, ['sh', '-c', script], { signal })
+      const limits = stdout.split('\n').filter((line) => line !== '')
+      recordOf(task.meta).facts.push({ name: metadata.name, value: limits.join(', ') || 'no limit' })
+      for (const limit of limits) expect(limit).toBe('max')
+    }
   })
 })
 
