@@ -126,7 +126,7 @@ async function tidy(options: E2eOptions): Promise<void> {
     const left = await leftBy(kube, id, signal)
     if (left.length === 0) return
     process.stderr.write(
-      `Kept on the cluster: ${left.map(refWords).join(', ')}\nLater: kubectl --kubeconfig ${kubeconfigFile} delete namespaces,pods -A -l ${runLabel}=${id}\n`,
+      `Kept on the cluster: ${left.map(refWords).join(', ')}\nLater: kubectl --kubeconfig ${kubeconfigFile} delete namespaces,pods,priorityclasses -A -l ${runLabel}=${id}\n`,
     )
     return
   }
