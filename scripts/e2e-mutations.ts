@@ -6,7 +6,7 @@ import type { KubeObject } from '../bootstrap/kube/client.ts'
 import { attach, choiceFromEnvironment, clusterVariables } from '../e2e/harness/cluster.ts'
 import { duration } from '../e2e/harness/look.ts'
 import { runId } from '../e2e/harness/run-id.ts'
-import { givePriority } from '../e2e/harness/run-priority.ts'
+import { givePriority, takePriority } from '../e2e/harness/run-priority.ts'
 import { sweep } from '../e2e/harness/sweep.ts'
 import { CheckBroke } from '../e2e/harness/verdict.ts'
 import { systemAsUpHasIt } from '../e2e/harness/slate-objects.ts'
@@ -119,6 +119,7 @@ async function main(): Promise<number> {
     write(results)
   }
   await sweep(cluster.kube, cluster.runId, AbortSignal.timeout(240_000))
+  await takePriority(cluster.kube, cluster.runId, AbortSignal.timeout(30_000))
   const changed = (await Promise.all([...rendered.keys()].map((system) => differences(name, system)))).join(
     '',
   )

@@ -11,7 +11,7 @@ beforeEach(() => {
 })
 
 describe('the priority of a run', () => {
-  it('is a class that displaces nobody, by whose label it is swept, and that its pods have', async () => {
+  it('is a class that displaces nobody and that its pods have, until it is taken', async () => {
     const cluster = fakeCluster()
     await givePriority(cluster.client, 'r1', signal)
     expect([...cluster.objects.values()]).toMatchObject([

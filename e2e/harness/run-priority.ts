@@ -4,13 +4,14 @@ import { runLabel } from './run-id.ts'
 /** Environment variable with the PriorityClass that the pods of this run have; absent where the run made none, as on a cluster of others. */
 export const priorityVariable = 'LOCAL_CLOUD_E2E_PRIORITY_CLASS'
 
-const nameOf = (runId: string): string => `local-cloud-e2e-${runId}`
+/** The name of a run's PriorityClass. */
+export const priorityClassOf = (runId: string): string => `local-cloud-e2e-${runId}`
 
 /** Above every class of a system that is tried, far below those of the cluster itself (user classes end at 1 000 000 000). */
 const value = 1_000_000
 
 /**
- * Makes the PriorityClass of a run, by whose label it is swept, and names it to the workers. Pods of this class displace nobody and are
+ * Makes the PriorityClass of a run, which stays until `takePriority`, and names it to the workers. Pods of this class displace nobody and are
  * displaced by nobody: on a full node they wait, while without it a scheduled job of the system could take a prober's place.
  */
 export async function givePriority(
@@ -18,7 +19,7 @@ export async function givePriority(
   runId: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const name = nameOf(runId)
+  const name = priorityClassOf(runId)
   await kube.apply(
     [
       {
@@ -42,7 +43,7 @@ export const takePriority = (
   signal: AbortSignal,
 ): Promise<void> =>
   kube.delete(
-    { apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', name: nameOf(runId) },
+    { apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', name: priorityClassOf(runId) },
     { signal, wait: false },
   )
 

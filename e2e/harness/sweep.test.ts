@@ -14,7 +14,7 @@ async function clusterWith(...objects: KubeObject[]) {
   const fake = fakeCluster()
   const signal = AbortSignal.timeout(5_000)
   await fake.client.apply(objects, { signal, dryRun: 'skip' })
-  const kinds = ['Namespace', 'Pod', 'ConfigMap', 'PodMetrics']
+  const kinds = ['Namespace', 'Pod', 'ConfigMap', 'PodMetrics', 'PriorityClass']
   const kube = {
     ...fake.client,
     listableKinds: () =>
@@ -40,6 +40,15 @@ it('finds what a run made: its namespaces, and what lies in others; not what ano
   )
   const left = await leftBy(kube, 'r1', signal)
   expect(left.map(({ kind, name }) => `${kind} ${name}`)).toEqual(['Namespace mine', 'Pod guest'])
+})
+
+it('leaves the priority of the run, which its next tests have as well, and takes that of a test', async () => {
+  const { kube, signal } = await clusterWith(
+    object('PriorityClass', 'local-cloud-e2e-r1', 'r1'),
+    object('PriorityClass', 'of-a-test', 'r1'),
+  )
+  const swept = await sweep(kube, 'r1', signal)
+  expect(swept.map(({ name }) => name)).toEqual(['of-a-test'])
 })
 
 it('removes it, and nothing else', async () => {

@@ -1,11 +1,15 @@
 import type { ConnectedKube, ObjectRef } from '../../bootstrap/kube/client.ts'
 import { ownProbeNamespaces } from '../../bootstrap/addons/probe-namespace.ts'
 import { runLabel } from './run-id.ts'
+import { priorityClassOf } from './run-priority.ts'
 
 /** How long one object may take to go, milliseconds. */
 const goneMs = 180_000
 
-/** Everything that a run made and that is still there, namespaces first; what lies in one of those is not listed again. */
+/**
+ * Everything that a run made and that is still there, namespaces first; what lies in one of those is not listed again. Its PriorityClass is
+ * not among it: that is for all of the run, and a run sweeps several times.
+ */
 export async function leftBy(kube: ConnectedKube, runId: string, signal: AbortSignal): Promise<ObjectRef[]> {
   const kinds = await kube.listableKinds(signal)
   const lists = await Promise.all(
@@ -13,7 +17,11 @@ export async function leftBy(kube: ConnectedKube, runId: string, signal: AbortSi
       // What cannot be deleted is a view, which no test made; its server may be what a test has stopped.
       .filter(({ kind, deletable }) => kind !== 'Event' && deletable)
       .map(async ({ apiVersion, kind }) => {
-        const found = await kube.list({ apiVersion, kind, labelSelector: `${runLabel}=${runId}` }, signal)
+        const labelled = await kube.list({ apiVersion, kind, labelSelector: `${runLabel}=${runId}` }, signal)
+        const found =
+          kind === 'PriorityClass'
+            ? labelled.filter(({ metadata }) => metadata.name !== priorityClassOf(runId))
+            : labelled
         return found.map(({ metadata: { name, namespace } }): ObjectRef => ({
           apiVersion,
           kind,
