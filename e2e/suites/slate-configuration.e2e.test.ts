@@ -15,15 +15,9 @@ import { recordOf } from '../harness/record.ts'
 import { requireSlate } from '../harness/slate.ts'
 import { expectFacts } from '../harness/slate-facts.ts'
 import { slateObjects } from '../harness/slate-objects.ts'
-import {
-  evaluateIn,
-  podsWith,
-  readyPodOf,
-  requestPod,
-  sha256,
-  type PodOfSlate,
-} from '../harness/slate-pods.ts'
+import { evaluateIn, readyPodOf, requestPod, sha256, type PodOfSlate } from '../harness/slate-pods.ts'
 import { CheckBroke } from '../harness/verdict.ts'
+import { podsOfCopy } from '../harness/web-copy.ts'
 import { startCopy, startsSoon } from '../harness/workload-copy.ts'
 
 /*
@@ -198,11 +192,7 @@ describe('changes', () => {
     const port = row?.ports[0] ?? 0
     const variable = contract.addresses.variables[0] ?? ''
     const podNow = async (stop: AbortSignal): Promise<PodOfSlate> => {
-      const pods = await podsWith(
-        cluster,
-        { namespace: space.name, labels: copy.deployment.spec.selector.matchLabels },
-        stop,
-      )
+      const pods = await podsOfCopy(cluster, copy, stop)
       const [pod] = pods.filter(({ ready }) => ready)
       if (!pod) throw new CheckBroke('No pod of the copy is ready.')
       return pod
@@ -273,11 +263,7 @@ describe('changes', () => {
     const after = await eventually(
       'a new pod has the new variable',
       async (stop) => {
-        const pods = await podsWith(
-          cluster,
-          { namespace: space.name, labels: copy.deployment.spec.selector.matchLabels },
-          stop,
-        )
+        const pods = await podsOfCopy(cluster, copy, stop)
         const [pod] = pods.filter(({ ready }) => ready)
         if (!pod || pod.uid === before.uid) return { ok: false, seen: 'no new pod is ready' }
         const seen = await variableOf(pod, stop)

@@ -20,6 +20,7 @@ import { expectFacts } from '../harness/slate-facts.ts'
 import { objectNamed, slateObjects } from '../harness/slate-objects.ts'
 import { requestPod, podsWith } from '../harness/slate-pods.ts'
 import { CheckBroke } from '../harness/verdict.ts'
+import { podsOfCopy } from '../harness/web-copy.ts'
 import { startCopy, startsSoon } from '../harness/workload-copy.ts'
 
 /*
@@ -347,17 +348,9 @@ describe.concurrent('the life of a claim', () => {
     })
     const row = contract.deployments.find(({ name }) => name === 'slate-workflow-manager')
     const port = row?.ports[0] ?? 0
-    const podNow = async (stop: AbortSignal) => {
-      const [pod] = await podsWith(
-        cluster,
-        { namespace: space.name, labels: copy.deployment.spec.selector.matchLabels },
-        stop,
-      )
-      if (!pod) throw new CheckBroke('The copy has no pod.')
-      return pod
-    }
     const title = `e2e ${runId}`
-    const before = await podNow(signal)
+    const [before] = await podsOfCopy(cluster, copy, signal)
+    if (!before) throw new CheckBroke('The copy has no pod.')
     const made = await requestPod(
       cluster,
       { namespace: space.name, name: before.name },
@@ -378,11 +371,7 @@ describe.concurrent('the life of a claim', () => {
     await eventually(
       'another pod has the task',
       async (stop) => {
-        const pods = await podsWith(
-          cluster,
-          { namespace: space.name, labels: copy.deployment.spec.selector.matchLabels },
-          stop,
-        )
+        const pods = await podsOfCopy(cluster, copy, stop)
         const next = pods.find(({ uid, ready }) => ready && uid !== before.uid)
         if (!next)
           return { ok: false, seen: `no other pod is ready: ${pods.map(({ name }) => name).join(', ')}` }
